@@ -33,7 +33,9 @@ impl PublisherKey {
     /// Reads a PKCS#8 private key (RFC 8410) in PEM, as `openssl genpkey -algorithm ed25519` writes it too.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         // The parser's reason is not kept: it may quote the text, and the text is a private key.
-        SigningKey::from_pkcs8_pem(text).map(Self).map_err(|_| KeyError::NotPem)
+        SigningKey::from_pkcs8_pem(text)
+            .map(Self)
+            .map_err(|_| KeyError::NotPem)
     }
 
     /// The key as PKCS#8 in PEM; the caller's copy is wiped when dropped.
@@ -90,14 +92,18 @@ impl PublicKey {
 
     /// Whether `signature` holds for `message`, under the strict rules: one message and key have one valid `S`, no small orders.
     pub(crate) fn holds(&self, message: &[u8], signature: &[u8; SIGNATURE_LEN]) -> bool {
-        self.0.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
+        self.0
+            .verify_strict(message, &Signature::from_bytes(signature))
+            .is_ok()
     }
 }
 
 impl FromStr for PublicKey {
     type Err = KeyError;
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        let refused = || KeyError::NotAPublicKey { text: text.chars().take(80).collect() };
+        let refused = || KeyError::NotAPublicKey {
+            text: text.chars().take(80).collect(),
+        };
         let encoded = text.strip_prefix(PREFIX).ok_or_else(refused)?;
         let bytes = STANDARD.decode(encoded).map_err(|_| refused())?;
         Self::from_bytes(&bytes.try_into().map_err(|_| refused())?)
@@ -138,7 +144,9 @@ const KEY_ID_LEN: usize = 32;
 
 impl KeyId {
     pub fn of(key: &PublicKey) -> Self {
-        Self(hex::encode(&Digest::of(&key.to_bytes()).as_bytes()[..KEY_ID_LEN / 2]))
+        Self(hex::encode(
+            &Digest::of(&key.to_bytes()).as_bytes()[..KEY_ID_LEN / 2],
+        ))
     }
 
     pub fn as_str(&self) -> &str {
@@ -150,7 +158,13 @@ impl FromStr for KeyId {
     type Err = KeyError;
     fn from_str(text: &str) -> Result<Self, KeyError> {
         let valid = text.len() == KEY_ID_LEN && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if valid { Ok(Self(text.to_owned())) } else { Err(KeyError::NotAKeyId { text: text.chars().take(80).collect() }) }
+        if valid {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(KeyError::NotAKeyId {
+                text: text.chars().take(80).collect(),
+            })
+        }
     }
 }
 
@@ -220,6 +234,20 @@ mod tests {
         assert!(!public().holds(b"", &signature));
     }
 
+    /// With the identity as `R`, `S = k·a` satisfies the equation of RFC 8032 for the key of its test 1: only the strict rules refuse it.
+    #[test]
+    fn a_signature_with_a_small_order_point_does_not_hold() {
+        let mut signature = [0u8; 64];
+        signature[0] = 1;
+        hex::decode_to_slice(
+            "756cf9b1d6f0d7a979b9d2af3dc2bc1294ec7cb6daa20eaff534c024fc57920f",
+            &mut signature[32..],
+        )
+        .unwrap();
+        let lenient = ed25519_dalek::Verifier::verify(&public().0, b"", &Signature::from_bytes(&signature));
+        assert!(lenient.is_ok() && !public().holds(b"", &signature));
+    }
+
     #[test]
     fn a_private_key_reads_back_from_pem() {
         let key = PublisherKey::generate(&Entropy);
@@ -227,7 +255,10 @@ mod tests {
         assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----\n"));
         assert_eq!(PublisherKey::from_pem(&pem).unwrap().public(), key.public());
         assert_ne!(PublisherKey::generate(&Entropy).public(), key.public());
-        assert_eq!(PublisherKey::from_pem(&pem.replace("PRIVATE", "PUBLIC")).unwrap_err(), KeyError::NotPem);
+        assert_eq!(
+            PublisherKey::from_pem(&pem.replace("PRIVATE", "PUBLIC")).unwrap_err(),
+            KeyError::NotPem
+        );
         assert_eq!(PublisherKey::from_pem("").unwrap_err(), KeyError::NotPem);
         assert_eq!(format!("{key:?}"), format!("PublisherKey({})", key.id()));
     }
@@ -237,18 +268,35 @@ mod tests {
         // RFC 8410, section 10.3, the first example.
         let pem = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
         let expected = "19bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1";
-        assert_eq!(hex::encode(PublisherKey::from_pem(pem).unwrap().public().to_bytes()), expected);
+        assert_eq!(
+            hex::encode(PublisherKey::from_pem(pem).unwrap().public().to_bytes()),
+            expected
+        );
     }
 
     #[test]
     fn a_public_key_has_one_text_and_one_id() {
         let text = public().to_string();
         assert_eq!(text.parse::<PublicKey>().unwrap(), public());
-        assert_eq!(public().id().as_str(), &Digest::of(&public().to_bytes()).to_string()[..32]);
-        for wrong in [text.replace("ed25519", "rsa"), text.trim_end_matches('=').to_owned(), format!("{text} "), "ed25519:AAAA".into()] {
-            assert_eq!(wrong.parse::<PublicKey>(), Err(KeyError::NotAPublicKey { text: wrong }));
+        assert_eq!(
+            public().id().as_str(),
+            &Digest::of(&public().to_bytes()).to_string()[..32]
+        );
+        for wrong in [
+            text.replace("ed25519", "rsa"),
+            text.trim_end_matches('=').to_owned(),
+            format!("{text} "),
+            "ed25519:AAAA".into(),
+        ] {
+            assert_eq!(
+                wrong.parse::<PublicKey>(),
+                Err(KeyError::NotAPublicKey { text: wrong })
+            );
         }
-        assert_eq!("AB".parse::<KeyId>(), Err(KeyError::NotAKeyId { text: "AB".into() }));
+        assert_eq!(
+            "AB".parse::<KeyId>(),
+            Err(KeyError::NotAKeyId { text: "AB".into() })
+        );
         assert!(public().id().as_str().to_uppercase().parse::<KeyId>().is_err());
     }
 
@@ -269,7 +317,10 @@ mod tests {
     /// The corner cases of Wycheproof, where the shared vectors lie beside the repository.
     #[test]
     fn wycheproof() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors/wycheproof/ed25519_test.json");
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../shared/vectors/wycheproof/ed25519_test.json"
+        );
         let Ok(text) = std::fs::read_to_string(path) else {
             println!("skipped: no Wycheproof vectors at `{path}`");
             return;
@@ -278,7 +329,10 @@ mod tests {
         let mut seen = 0;
         for group in vectors["testGroups"].as_array().unwrap() {
             let key = hex::decode(group["publicKey"]["pk"].as_str().unwrap()).unwrap();
-            let key = key.try_into().ok().and_then(|key| PublicKey::from_bytes(&key).ok());
+            let key = key
+                .try_into()
+                .ok()
+                .and_then(|key| PublicKey::from_bytes(&key).ok());
             for test in group["tests"].as_array().unwrap() {
                 let message = hex::decode(test["msg"].as_str().unwrap()).unwrap();
                 let signature = hex::decode(test["sig"].as_str().unwrap()).unwrap();
@@ -286,7 +340,13 @@ mod tests {
                     (Some(key), Ok(signature)) => key.holds(&message, &signature),
                     _ => false,
                 };
-                assert_eq!(holds, test["result"] == "valid", "test {}: {}", test["tcId"], test["comment"]);
+                assert_eq!(
+                    holds,
+                    test["result"] == "valid",
+                    "test {}: {}",
+                    test["tcId"],
+                    test["comment"]
+                );
                 seen += 1;
             }
         }

@@ -57,6 +57,7 @@ codes! {
     STORE_CORRUPT = "store-corrupt", 500, "the database holds something that cannot be";
     STORE_LOCKED = "store-locked", 409, "another server uses this data directory";
     TOOLCHAIN_MISSING = "toolchain-missing", 500, "no toolchain for WebAssembly guests was found";
+    BUILD_FAILED = "build-failed", 400, "the addon does not build";
     AUDIT_TAMPERED = "audit-tampered", 500, "the audit log does not verify";
 }
 

@@ -67,6 +67,14 @@ impl Kind {
         }
     }
 
+    /// As it is called in facts and in the signed form.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Invoice => "invoice",
+            Self::CreditNote => "credit-note",
+        }
+    }
+
     /// The name of a line's element.
     pub fn line(self) -> &'static str {
         match self {
@@ -90,7 +98,7 @@ impl Kind {
 pub struct Party {
     /// BT-27, BT-44.
     pub name: String,
-    /// The electronic address, BT-34, BT-49.
+    /// The electronic address, BT-34, BT-49. An accepted invoice has it, with its scheme.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Identifier>,
     /// BT-29, BT-46.

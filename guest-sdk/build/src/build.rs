@@ -1,0 +1,145 @@
+//! Guest crates to components.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::cargo::{self, Artifact, Cargo};
+use crate::{BuildError, OnProgress, Target, Toolchain, component};
+
+/// How to build.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    /// Where cargo puts its files; `None`: `CARGO_TARGET_DIR`, else the workspace's `target/`.
+    pub target_dir: Option<&'a Path>,
+    /// Never ask the network.
+    pub offline: bool,
+    /// Fail when `Cargo.lock` would change.
+    pub locked: bool,
+    pub progress: &'a OnProgress<'a>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self {
+            target_dir: None,
+            offline: false,
+            locked: false,
+            progress: &|_| {},
+        }
+    }
+}
+
+/// A guest that was built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// The package's name in its `Cargo.toml`.
+    pub package: String,
+    /// The component's bytes.
+    pub component: Vec<u8>,
+    /// The file that cargo made: a core module, or with [`build_wasip2`] already a component.
+    pub wasm: PathBuf,
+}
+
+/// Builds the package in `dir`. `toolchain` must be for [`Target::Unknown`].
+pub fn build(toolchain: &Toolchain, dir: &Path, options: &Options<'_>) -> Result<Built, BuildError> {
+    let package = package_name(&dir.join("Cargo.toml"))?;
+    let mut artifacts = run(toolchain, dir, &[], options)?;
+    artifacts.retain(|(name, _)| *name == package);
+    match artifacts.pop() {
+        Some((package, artifact)) => finish(toolchain.target(), package, artifact),
+        None => Err(BuildError::NoModule { package }),
+    }
+}
+
+/// Builds packages of one workspace in one run of cargo. The answers stand in the order of `packages`.
+pub fn build_all(
+    toolchain: &Toolchain,
+    workspace: &Path,
+    packages: &[&str],
+    options: &Options<'_>,
+) -> Result<Vec<Built>, BuildError> {
+    let artifacts = run(toolchain, workspace, packages, options)?;
+    let one = |package: &&str| match artifacts.iter().find(|(name, _)| name == package) {
+        Some((name, artifact)) => finish(toolchain.target(), name.clone(), artifact.clone()),
+        None => Err(BuildError::NoModule {
+            package: (*package).to_owned(),
+        }),
+    };
+    packages.iter().map(one).collect()
+}
+
+/// Builds the package in `dir`, a program, for [`Target::Wasip2`]: the linker makes the component, with WASI imports.
+pub fn build_wasip2(dir: &Path, options: &Options<'_>) -> Result<Built, BuildError> {
+    let toolchain = Toolchain::find_or_install(Target::Wasip2, options.progress)?;
+    build(&toolchain, dir, options)
+}
+
+fn run(
+    toolchain: &Toolchain,
+    dir: &Path,
+    packages: &[&str],
+    options: &Options<'_>,
+) -> Result<Vec<(String, Artifact)>, BuildError> {
+    let root = fs::canonicalize(dir).map_err(BuildError::io(dir))?;
+    let target_dir = options
+        .target_dir
+        .map(std::path::absolute)
+        .transpose()
+        .map_err(BuildError::io(dir))?;
+    let mut args: Vec<&OsStr> = packages
+        .iter()
+        .flat_map(|package| ["-p".as_ref(), OsStr::new(*package)])
+        .collect();
+    if let Some(target_dir) = &target_dir {
+        args.extend(["--target-dir".as_ref(), target_dir.as_os_str()]);
+    }
+    args.extend(options.offline.then_some(OsStr::new("--offline")));
+    args.extend(options.locked.then_some(OsStr::new("--locked")));
+    let env = cargo::environment(toolchain, &root, options.progress)?;
+    let cargo = Cargo {
+        dir: &root,
+        args: &args,
+        target: toolchain.target(),
+        env: &env,
+    };
+    let artifacts = cargo.run(options.progress)?;
+    artifacts
+        .into_iter()
+        .map(|artifact| Ok((package_name(&artifact.manifest)?, artifact)))
+        .collect()
+}
+
+fn finish(target: Target, package: String, artifact: Artifact) -> Result<Built, BuildError> {
+    let wasm = fs::read(&artifact.wasm).map_err(BuildError::io(&artifact.wasm))?;
+    let component = match target {
+        Target::Unknown => component::encode(&wasm).map_err(|reason| BuildError::Component {
+            package: package.clone(),
+            reason,
+        })?,
+        Target::Wasip2 => wasm,
+    };
+    Ok(Built {
+        package,
+        component,
+        wasm: artifact.wasm,
+    })
+}
+
+fn package_name(manifest: &Path) -> Result<String, BuildError> {
+    #[derive(Deserialize)]
+    struct Manifest {
+        package: Package,
+    }
+    #[derive(Deserialize)]
+    struct Package {
+        name: String,
+    }
+    let text = fs::read_to_string(manifest).map_err(BuildError::io(manifest))?;
+    let parsed = toml::from_str::<Manifest>(&text);
+    let parsed =
+        parsed.map_err(|error| BuildError::io(manifest)(std::io::Error::other(error.to_string())))?;
+    Ok(parsed.package.name)
+}

@@ -1,0 +1,47 @@
+//! Small conversions that every interface needs.
+
+use bulla_kernel::guest_error::GuestError;
+
+use crate::world::Error;
+
+/// What a host function gives back: a trap where the call must end, else the guest's result.
+pub(crate) type Answer<T> = wasmtime::Result<Result<T, Error>>;
+
+impl From<GuestError> for Error {
+    fn from(error: GuestError) -> Self {
+        match error {
+            GuestError::Denied(what) => Self::Denied(what),
+            GuestError::NotFound => Self::NotFound,
+            GuestError::Conflict(what) => Self::Conflict(what),
+            GuestError::Limit(which) => Self::Limit(which),
+            GuestError::Invalid(detail) => Self::Invalid(detail),
+            GuestError::Unavailable { retry_after_ms } => Self::Unavailable(retry_after_ms),
+        }
+    }
+}
+
+/// A room's result as the guest sees it.
+pub(crate) fn told<T, E: Into<GuestError>>(result: Result<T, E>) -> Result<T, Error> {
+    result.map_err(|error| Error::from(error.into()))
+}
+
+/// Reads a name; what is no name is the guest's mistake.
+pub(crate) fn name<T: std::str::FromStr<Err = bulla_base::ids::InvalidId>>(text: &str) -> Result<T, Error> {
+    told(text.parse::<T>())
+}
+
+/// A drawn id that does not read names nothing.
+pub(crate) fn drawn<T: std::str::FromStr<Err = bulla_base::ids::InvalidId>>(text: &str) -> Result<T, Error> {
+    text.parse::<T>().map_err(|_| Error::NotFound)
+}
+
+/// `?` for the guest's errors inside a host function.
+macro_rules! ok_or_tell {
+    ($result:expr) => {
+        match $result {
+            Ok(value) => value,
+            Err(error) => return Ok(Err(error.into())),
+        }
+    };
+}
+pub(crate) use ok_or_tell;

@@ -1,0 +1,23 @@
+//! `bulla:kernel/jobs`
+
+use bulla_engine::{CallState, schedule::host};
+use bulla_kernel::jobs::EnqueueOptions;
+
+use crate::convert::{Answer, ok_or_tell, told};
+use crate::state::HostState;
+use crate::world::bulla::kernel::jobs::{Host, Options};
+
+impl Host for HostState {
+    async fn enqueue(&mut self, name: String, payload: Vec<u8>, options: Option<Options>) -> Answer<String> {
+        let unique = options.as_ref().and_then(|options| options.unique_key.as_ref()).map_or(0, String::len);
+        self.meter().charge(&host::JOBS_ENQUEUE, name.len() + payload.len() + unique)?;
+        let options = options.map_or_else(EnqueueOptions::default, |options| EnqueueOptions {
+            delay_ms: options.delay_ms,
+            unique_key: options.unique_key,
+        });
+        let rooms = self.rooms.clone();
+        let id = ok_or_tell!(told(rooms.jobs.enqueue(&mut self.call, &name, payload, options).await));
+        self.meter().give(id.as_str().len())?;
+        Ok(Ok(id.to_string()))
+    }
+}

@@ -1,0 +1,122 @@
+//! What this node knows of the installed addons.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bulla_base::{AddonName, TenantId};
+use bulla_store::StoreError;
+use parking_lot::Mutex;
+
+use super::model::Installed;
+use super::store::{self, InstallRow, Mark};
+use crate::Core;
+use crate::grants::{GrantCell, Grants};
+
+/// How old another node's view of a change may be.
+pub const MAX_STALE: Duration = Duration::from_secs(1);
+
+pub(super) type Place = (TenantId, AddonName);
+
+#[derive(Clone)]
+pub(super) struct View {
+    pub mark: Mark,
+    /// The monotonic time before which everything is known.
+    pub at: Duration,
+    pub installed: Arc<HashMap<Place, Arc<Installed>>>,
+}
+
+impl View {
+    /// The mark is read first: a change between the two reads is seen again by the next refresh.
+    pub async fn read(core: &Core, cells: &Cells) -> Result<Self, StoreError> {
+        let at = core.clock.monotonic();
+        let mark = store::mark(&core.db).await?;
+        let mut installed = HashMap::new();
+        for row in store::all(&core.db).await? {
+            if let Some(one) = cells.apply(&row)? {
+                installed.insert((one.tenant.clone(), one.addon.clone()), Arc::new(one));
+            }
+        }
+        Ok(Self {
+            mark,
+            at,
+            installed: Arc::new(installed),
+        })
+    }
+}
+
+/// The grants that calls hold. One cell for each version that ran in a place, so that a call of an older version, still
+/// running, keeps to what its own manifest asked for and sees every change the operator makes.
+#[derive(Default)]
+pub(super) struct Cells(Mutex<HashMap<Place, HashMap<String, Cell>>>);
+
+struct Cell {
+    asked: Grants,
+    in_force: GrantCell,
+}
+
+impl Cells {
+    /// Brings the cells of the row's place to what the row says. `None` for a removed addon.
+    pub fn apply(&self, row: &InstallRow) -> Result<Option<Installed>, StoreError> {
+        let corrupt = |error: bulla_base::ids::InvalidId| StoreError::Corrupt(error.to_string());
+        let tenant = TenantId::new(&row.tenant).map_err(corrupt)?;
+        let addon = AddonName::new(&row.addon).map_err(corrupt)?;
+        let (asked, granted) = (row.asked()?, row.granted()?);
+        let (enabled, removed) = (row.enabled != 0, row.is_removed());
+        let open = if enabled && !removed {
+            granted.clone()
+        } else {
+            Grants::default()
+        };
+        let grants = self.set((tenant.clone(), addon.clone()), &row.digest, &asked, &open);
+        if removed {
+            return Ok(None);
+        }
+        Ok(Some(Installed {
+            tenant,
+            addon,
+            version: row.semver.clone(),
+            digest: row.digest.clone(),
+            previous: row.previous.clone(),
+            component_digest: row.component_digest.clone(),
+            publisher: row.publisher.clone(),
+            enabled,
+            asked,
+            granted,
+            grants,
+            installed_by: row.installed_by.clone(),
+            installed_ms: row.installed_ms,
+        }))
+    }
+
+    fn set(&self, place: Place, digest: &str, asked: &Grants, granted: &Grants) -> GrantCell {
+        let mut places = self.0.lock();
+        let cells = places.entry(place).or_default();
+        let own = cells
+            .entry(digest.to_owned())
+            .or_insert_with(|| Cell {
+                asked: asked.clone(),
+                in_force: GrantCell::default(),
+            })
+            .in_force
+            .clone();
+        for cell in cells.values() {
+            cell.in_force.replace(Grants::both(&cell.asked, granted));
+        }
+        own
+    }
+
+    /// Nothing is granted in this place until it is applied again.
+    pub fn close(&self, place: &Place) {
+        for cell in self.0.lock().get(place).into_iter().flat_map(HashMap::values) {
+            cell.in_force.replace(Grants::default());
+        }
+    }
+
+    /// Nothing is granted anywhere until it is applied again.
+    pub fn close_all(&self) {
+        for cell in self.0.lock().values().flat_map(HashMap::values) {
+            cell.in_force.replace(Grants::default());
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! What operators and guests do with sequences.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bulla_base::{Alias, ObjectRef, ReservationId, TenantId};
+use bulla_store::{Expect, StoreError, Unit};
+use serde_json::json;
+
+use super::allocator::{Allocator, for_database};
+use super::error::SequenceError;
+use super::model::{Definition, Number, NumberState, Reservation, Sequence, check_reason};
+use super::overlay::{Overlay, Source, Staged};
+use super::store;
+use crate::call::Call;
+use crate::core::Core;
+use crate::grants::Capability;
+use crate::origin::Origin;
+
+/// An uncommitted reservation lives this long unless the guest says otherwise.
+const DEFAULT_EXPIRY_S: u32 = 86_400;
+const MAX_EXPIRY_S: u32 = 2_592_000;
+
+type Definitions = HashMap<(TenantId, Alias), Arc<Defined>>;
+
+struct Defined {
+    sequence: Sequence,
+    version: i64,
+}
+
+/// The room's operations.
+pub struct Sequences {
+    core: Core,
+    allocator: Box<dyn Allocator>,
+    definitions: ArcSwap<Definitions>,
+}
+
+impl Sequences {
+    pub async fn open(core: Core) -> Result<Self, SequenceError> {
+        let allocator = for_database(&core.db);
+        let sequences = Self { core, allocator, definitions: Default::default() };
+        sequences.refresh().await?;
+        Ok(sequences)
+    }
+
+    /// Reads the definitions again: after a change here, and every second where other nodes may change them.
+    pub async fn refresh(&self) -> Result<(), SequenceError> {
+        let all = store::sequences(&self.core.db).await?;
+        let definitions = all
+            .into_iter()
+            .map(|(sequence, version)| {
+                ((sequence.tenant.clone(), sequence.key.clone()), Arc::new(Defined { sequence, version }))
+            })
+            .collect();
+        self.definitions.store(Arc::new(definitions));
+        Ok(())
+    }
+
+    // ---- for operators -------------------------------------------------------------------------------------------
+
+    /// Defines a sequence. The same definition again changes nothing; another one is refused once numbers were drawn.
+    pub async fn define(
+        &self,
+        origin: &Origin,
+        tenant: &TenantId,
+        key: &Alias,
+        definition: Definition,
+    ) -> Result<(), SequenceError> {
+        let sequence = match Sequence::new(tenant.clone(), key.clone(), definition.clone()) {
+            Ok(sequence) => sequence,
+            Err(error) => {
+                let mut refusal = Unit::default();
+                let detail = json!({"reason": error.to_string()});
+                refusal.record(origin.entry("sequence.refused", &store::sequence_id(tenant, key), detail));
+                self.core.committer.commit(refusal).await?;
+                return Err(error);
+            }
+        };
+        let known = self.defined(tenant, key);
+        if known.as_ref().is_some_and(|known| known.sequence.definition == definition) {
+            return Ok(());
+        }
+        if known.is_some() && store::has_numbers(&self.core.db, tenant, key).await? {
+            return Err(SequenceError::Redefined { key: key.to_string() });
+        }
+        let expect = known.map_or(Expect::Absent, |known| Expect::Version(known.version));
+        let row = store::SequenceRow {
+            tenant: tenant.to_string(),
+            series_key: key.to_string(),
+            definition: serde_json::to_string(&sequence.definition).unwrap_or_default(),
+            created_ms: origin.at_ms,
+            version: 0,
+        };
+        let id = store::sequence_id(tenant, key);
+        let mut unit = Unit::default();
+        unit.put(&store::SEQUENCES, &id, expect, &row);
+        unit.record(origin.entry("sequence.defined", &id, json!({"definition": sequence.definition})));
+        self.core.committer.commit(unit).await?;
+        self.refresh().await
+    }
+
+    pub fn list(&self, tenant: &TenantId) -> Vec<(Alias, Definition)> {
+        let definitions = self.definitions.load();
+        let mut all: Vec<_> = definitions
+            .values()
+            .filter(|defined| defined.sequence.tenant == *tenant)
+            .map(|defined| (defined.sequence.key.clone(), defined.sequence.definition.clone()))
+            .collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+
+    /// The numbers drawn last, newest period first; at most 1,000.
+    pub async fn numbers(&self, tenant: &TenantId, key: &Alias, limit: u32) -> Result<Vec<Number>, SequenceError> {
+        self.sequence(tenant, key)?;
+        Ok(store::latest(&self.core.db, tenant, key, limit.min(1_000)).await?)
+    }
+
+    /// Makes a reserved number void, with a reason. A number bound to a document stays bound.
+    pub async fn void(
+        &self,
+        origin: &Origin,
+        tenant: &TenantId,
+        key: &Alias,
+        id: &ReservationId,
+        reason: &str,
+    ) -> Result<(), SequenceError> {
+        check_reason(reason)?;
+        self.sequence(tenant, key)?;
+        let (mut number, version) = self.stored(tenant, key, id).await?;
+        if !number.cancel(reason)? {
+            return Ok(());
+        }
+        let unit = self.voided(origin, tenant, &number, version)?;
+        Ok(self.core.committer.commit(unit).await?)
+    }
+
+    /// Voids reservations whose time is over and frees what dead nodes hold. Says how many numbers became void.
+    pub async fn sweep(&self, origin: &Origin) -> Result<usize, SequenceError> {
+        let now_ms = self.core.now_ms();
+        self.allocator.sweep(now_ms).await?;
+        let expired = store::expired(&self.core.db, now_ms, 500).await?;
+        let mut swept = 0;
+        for (tenant, mut number, version) in expired {
+            number.cancel("reservation expired")?;
+            let origin = Origin { tenant: Some(tenant.clone()), at_ms: now_ms, ..origin.clone() };
+            match self.core.committer.commit(self.voided(&origin, &tenant, &number, version)?).await {
+                Ok(()) => swept += 1,
+                // Another node was faster, or the number was committed in between.
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(swept)
+    }
+
+    // ---- for guests ----------------------------------------------------------------------------------------------
+
+    /// The right to draw: checked here and again by each verb.
+    pub fn open_for(&self, call: &mut Call, key: &Alias) -> Result<(), SequenceError> {
+        call.require(Capability::Sequence(key))?;
+        self.sequence(&call.tenant, key).map(drop)
+    }
+
+    pub async fn reserve(
+        &self,
+        call: &mut Call,
+        key: &Alias,
+        date: &str,
+        expires_in_s: Option<u32>,
+    ) -> Result<Reservation, SequenceError> {
+        call.require(Capability::Sequence(key))?;
+        let defined = self.sequence(&call.tenant, key)?;
+        let sequence = &defined.sequence;
+        let date = sequence.date(date)?;
+        let seconds = expires_in_s.unwrap_or(DEFAULT_EXPIRY_S);
+        if !(1..=MAX_EXPIRY_S).contains(&seconds) {
+            return Err(SequenceError::Expiry { seconds });
+        }
+        if call.sequences.drawn() >= call.limits.reservations {
+            return Err(call.limit_hit("reservations").into());
+        }
+        let series = sequence.series(date);
+        let now_ms = call.origin.at_ms;
+        let hold = self.allocator.take(&series, &call.id, now_ms).await?;
+        let number = Number {
+            reservation: ReservationId::draw(self.core.rng.as_ref()),
+            key: key.clone(),
+            period: series.period.clone(),
+            value: hold.value,
+            text: sequence.text(hold.value, date),
+            state: NumberState::Reserved,
+            object: None,
+            reason: None,
+            reserved_ms: now_ms,
+            expires_ms: now_ms + i64::from(seconds) * 1_000,
+        };
+        let reservation = Reservation {
+            id: number.reservation.clone(),
+            text: number.text.clone(),
+            value: number.value,
+            period: number.period.clone(),
+        };
+        call.record("sequence.reserved", &number.text, json!({"sequence": key.as_str(), "reservation": reservation.id}));
+        call.sequences.insert(Staged { series, number, source: Source::Fresh(hold), bound: false, changed: false });
+        Ok(reservation)
+    }
+
+    /// What `reserve` would say now. Allocates nothing.
+    pub async fn preview(&self, call: &mut Call, key: &Alias, date: &str) -> Result<String, SequenceError> {
+        call.require(Capability::Sequence(key))?;
+        self.preview_for(&call.tenant, key, date).await
+    }
+
+    pub async fn preview_for(&self, tenant: &TenantId, key: &Alias, date: &str) -> Result<String, SequenceError> {
+        let defined = self.sequence(tenant, key)?;
+        let date = defined.sequence.date(date)?;
+        let value = self.allocator.peek(&defined.sequence.series(date)).await?;
+        Ok(defined.sequence.text(value, date))
+    }
+
+    pub async fn commit(
+        &self,
+        call: &mut Call,
+        key: &Alias,
+        id: &ReservationId,
+        object: &ObjectRef,
+    ) -> Result<(), SequenceError> {
+        call.require(Capability::Sequence(key))?;
+        self.bring_in(call, key, id).await?;
+        let now_ms = call.origin.at_ms;
+        let staged = staged(&mut call.sequences, key, id)?;
+        if staged.number.commit(object, now_ms)? {
+            staged.bound = true;
+            staged.changed = true;
+            let text = staged.number.text.clone();
+            call.record("sequence.committed", &text, json!({"sequence": key.as_str(), "bound-to": object}));
+        }
+        Ok(())
+    }
+
+    pub async fn cancel(
+        &self,
+        call: &mut Call,
+        key: &Alias,
+        id: &ReservationId,
+        reason: &str,
+    ) -> Result<(), SequenceError> {
+        call.require(Capability::Sequence(key))?;
+        check_reason(reason)?;
+        self.bring_in(call, key, id).await?;
+        let staged = staged(&mut call.sequences, key, id)?;
+        let text = staged.number.text.clone();
+        if !staged.number.cancel(reason)? {
+            return Ok(());
+        }
+        staged.changed = true;
+        // A number that nobody has seen is free again; one that an earlier call handed out is recorded as void.
+        let event = match call.sequences.withdraw(id) {
+            Some((series, hold)) => {
+                self.allocator.give_back(&series, hold).await?;
+                "sequence.returned"
+            }
+            None => "sequence.voided",
+        };
+        call.record(event, &text, json!({"sequence": key.as_str(), "reason": reason}));
+        Ok(())
+    }
+
+    // ---- for the end of a call -----------------------------------------------------------------------------------
+
+    /// The call committed: its numbers are taken.
+    pub fn settle(&self, call: &mut Call) {
+        for (series, hold) in call.sequences.drain_fresh() {
+            self.allocator.settle(&series, hold);
+        }
+    }
+
+    /// The call failed before its commit (`in_doubt` false), or its commit did not say yes (`in_doubt` true).
+    pub async fn release(&self, call: &mut Call, in_doubt: bool) {
+        for (series, hold) in call.sequences.drain_fresh() {
+            if in_doubt {
+                self.allocator.doubt(&series);
+            }
+            if let Err(error) = self.allocator.give_back(&series, hold).await {
+                // The sweeper frees it once the hold's time is over.
+                tracing::warn!(%error, series = series.id(), value = hold.value, "a number could not be given back");
+            }
+        }
+    }
+
+    // ---- inside --------------------------------------------------------------------------------------------------
+
+    fn defined(&self, tenant: &TenantId, key: &Alias) -> Option<Arc<Defined>> {
+        self.definitions.load().get(&(tenant.clone(), key.clone())).cloned()
+    }
+
+    fn sequence(&self, tenant: &TenantId, key: &Alias) -> Result<Arc<Defined>, SequenceError> {
+        self.defined(tenant, key).ok_or_else(|| SequenceError::UnknownSequence { key: key.to_string() })
+    }
+
+    async fn stored(
+        &self,
+        tenant: &TenantId,
+        key: &Alias,
+        id: &ReservationId,
+    ) -> Result<(Number, i64), SequenceError> {
+        let found = store::by_reservation(&self.core.db, tenant, id).await?;
+        found
+            .filter(|(number, _)| number.key == *key)
+            .ok_or_else(|| SequenceError::UnknownReservation { id: id.to_string() })
+    }
+
+    /// Makes sure that the overlay has the number: a call may go on with what an earlier one reserved.
+    async fn bring_in(&self, call: &mut Call, key: &Alias, id: &ReservationId) -> Result<(), SequenceError> {
+        if call.sequences.get_mut(id).is_some() {
+            return Ok(());
+        }
+        let (number, version) = self.stored(&call.tenant, key, id).await?;
+        let series = self.series_of(&call.tenant, &number)?;
+        call.sequences.insert(Staged { series, number, source: Source::Stored { version }, bound: false, changed: false });
+        Ok(())
+    }
+
+    fn series_of(&self, tenant: &TenantId, number: &Number) -> Result<super::model::Series, SequenceError> {
+        let gaps = self.sequence(tenant, &number.key)?.sequence.definition.gaps;
+        Ok(super::model::Series { tenant: tenant.clone(), key: number.key.clone(), period: number.period.clone(), gaps })
+    }
+
+    fn voided(
+        &self,
+        origin: &Origin,
+        tenant: &TenantId,
+        number: &Number,
+        version: i64,
+    ) -> Result<Unit, SequenceError> {
+        let series = self.series_of(tenant, number)?;
+        let mut unit = Unit::default();
+        let row = store::NumberRow::of(&series, number);
+        unit.put(&store::NUMBERS, &series.number_id(number.value), Expect::Version(version), &row);
+        let detail = json!({"sequence": number.key, "reason": number.reason});
+        unit.record(origin.entry("sequence.voided", &number.text, detail));
+        Ok(unit)
+    }
+}
+
+fn staged<'a>(overlay: &'a mut Overlay, key: &Alias, id: &ReservationId) -> Result<&'a mut Staged, SequenceError> {
+    overlay
+        .get_mut(id)
+        .filter(|staged| staged.series.key == *key)
+        .ok_or_else(|| SequenceError::UnknownReservation { id: id.to_string() })
+}

@@ -1,0 +1,25 @@
+-- One row a signing key of a tenant. `versions` is JSON: the public key of each version, the last one being current.
+-- `sealed` is the seed of the current version alone.
+CREATE TABLE tenant_key (
+    id TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    tenant TEXT NOT NULL,
+    alias TEXT NOT NULL,
+    versions TEXT NOT NULL,
+    sealed TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    updated_ms INTEGER NOT NULL,
+    UNIQUE (tenant, alias)
+) STRICT;
+
+-- One row a version of a key of the host itself: `<purpose>/<key version>`. A retired version has no seed.
+CREATE TABLE host_key (
+    id TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    purpose TEXT NOT NULL,
+    key_version INTEGER NOT NULL,
+    public_key TEXT NOT NULL,
+    sealed TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    retired_ms INTEGER
+) STRICT;

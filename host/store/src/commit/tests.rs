@@ -1,0 +1,97 @@
+use serde_json::json;
+
+use super::*;
+use crate::db::SqliteConfig;
+use crate::sql::Sql;
+use crate::unit::Expect;
+
+crate::table! {
+    THINGS = "thing" { tenant: text, amount: bigint }
+}
+
+#[derive(sqlx::FromRow, Debug, PartialEq)]
+struct Thing {
+    id: String,
+    version: i64,
+    amount: i64,
+}
+
+async fn database() -> (tempfile::TempDir, Db) {
+    let dir = tempfile::tempdir().unwrap();
+    let config = SqliteConfig { path: dir.path().join("t.db"), readers: 2, durability: Default::default() };
+    let db = Db::open_sqlite(&config).await.unwrap();
+    let Pool::Sqlite { writer, .. } = &db.pool else { unreachable!() };
+    sqlx::query("CREATE TABLE thing (id TEXT PRIMARY KEY, version INTEGER NOT NULL, tenant TEXT NOT NULL, amount INTEGER NOT NULL CHECK (amount >= 0)) STRICT")
+        .execute(writer).await.unwrap();
+    (dir, db)
+}
+
+fn unit(id: &str, expect: Expect, amount: i64) -> Unit {
+    let mut unit = Unit::default();
+    unit.put(&THINGS, id, expect, &json!({"tenant": "acme", "amount": amount}));
+    unit.record(Entry { log: "acme".into(), body: json!({"event": "thing.put"}) });
+    unit
+}
+
+async fn things(db: &Db) -> Vec<Thing> {
+    db.fetch(&Sql::both("SELECT id, version, amount FROM thing ORDER BY id"), &[]).await.unwrap()
+}
+
+#[tokio::test]
+async fn of_two_units_with_the_same_precondition_one_wins() {
+    let (_dir, db) = database().await;
+    let batch = [unit("a", Expect::Absent, 1), unit("a", Expect::Absent, 2), unit("b", Expect::Absent, 3)];
+    let outcomes = commit_all(&db, &NoJournal, &batch).await;
+    assert!(outcomes[0].is_ok() && outcomes[2].is_ok());
+    assert!(matches!(&outcomes[1], Err(StoreError::Conflict { table: "thing", id }) if id == "a"));
+    let stale = commit_all(&db, &NoJournal, &[unit("a", Expect::Version(2), 9)]).await;
+    assert!(matches!(stale[0], Err(StoreError::Conflict { .. })));
+    commit_all(&db, &NoJournal, &[unit("a", Expect::Version(1), 7)]).await.remove(0).unwrap();
+    assert_eq!(things(&db).await[0], Thing { id: "a".into(), version: 2, amount: 7 });
+}
+
+#[tokio::test]
+async fn a_unit_that_breaks_the_batch_is_dropped_alone() {
+    let (_dir, db) = database().await;
+    let batch = [unit("a", Expect::Absent, 1), unit("b", Expect::Absent, -1), unit("c", Expect::Fresh, 3)];
+    let outcomes = commit_all(&db, &NoJournal, &batch).await;
+    assert!(outcomes[0].is_ok() && outcomes[2].is_ok());
+    assert!(matches!(outcomes[1], Err(StoreError::Unavailable(_))), "the check constraint speaks: {:?}", outcomes[1]);
+    assert_eq!(things(&db).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_change_without_an_audit_entry_is_refused() {
+    let (_dir, db) = database().await;
+    let committer = Committer::start(db.clone(), Arc::new(NoJournal), CommitterConfig::default());
+    let mut silent = unit("a", Expect::Absent, 1);
+    silent.journal.clear();
+    assert!(matches!(committer.commit(silent).await, Err(StoreError::Unaudited { table: "thing" })));
+    assert!(things(&db).await.is_empty());
+}
+
+#[tokio::test]
+async fn many_callers_share_commits_and_each_gets_its_own_answer() {
+    let (_dir, db) = database().await;
+    let committer = Committer::start(db.clone(), Arc::new(NoJournal), CommitterConfig::default());
+    let calls = (0..200).map(|n| {
+        let committer = committer.clone();
+        tokio::spawn(async move { committer.commit(unit(&format!("t{}", n % 100), Expect::Absent, n)).await })
+    });
+    let outcomes = futures::future::join_all(calls).await;
+    assert_eq!(outcomes.into_iter().filter(|outcome| outcome.as_ref().unwrap().is_ok()).count(), 100);
+    assert_eq!(things(&db).await.len(), 100);
+}
+
+#[tokio::test]
+async fn a_removal_needs_the_version_it_saw() {
+    let (_dir, db) = database().await;
+    commit_all(&db, &NoJournal, &[unit("a", Expect::Absent, 1)]).await.remove(0).unwrap();
+    let mut stale = Unit::default();
+    stale.remove(&THINGS, "a", 4);
+    assert!(commit_all(&db, &NoJournal, &[stale]).await.remove(0).is_err());
+    let mut right = Unit::default();
+    right.remove(&THINGS, "a", 1);
+    commit_all(&db, &NoJournal, &[right]).await.remove(0).unwrap();
+    assert!(things(&db).await.is_empty());
+}

@@ -1,0 +1,148 @@
+//! Opening a database, and reading from it.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::error::StoreError;
+use crate::sql::{Arg, Row, Sql, postgres_rows, postgres_statement, sqlite_rows};
+
+/// What an acknowledged commit survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// A power cut: SQLite `synchronous=FULL`, PostgreSQL `synchronous_commit=on`.
+    #[default]
+    Durable,
+    /// A crash of the process, but not of the machine: SQLite `synchronous=NORMAL`, PostgreSQL `synchronous_commit=off`.
+    Relaxed,
+}
+
+#[derive(Debug, Clone)]
+pub struct SqliteConfig {
+    /// The database file; its directory must exist.
+    pub path: PathBuf,
+    /// Connections that read beside the writer.
+    pub readers: u32,
+    pub durability: Durability,
+}
+
+#[derive(Debug, Clone)]
+pub struct PostgresConfig {
+    /// `postgres://user:password@host:port/database?options`
+    pub url: String,
+    pub connections: u32,
+    pub durability: Durability,
+}
+
+/// An open database.
+#[derive(Clone)]
+pub struct Db {
+    pub(crate) pool: Pool,
+}
+
+#[derive(Clone)]
+pub(crate) enum Pool {
+    Sqlite { readers: SqlitePool, writer: SqlitePool },
+    Postgres(PgPool),
+}
+
+/// How long a query waits for a connection before the database counts as unavailable.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Db {
+    pub async fn open_sqlite(config: &SqliteConfig) -> Result<Self, StoreError> {
+        let synchronous = match config.durability {
+            Durability::Durable => SqliteSynchronous::Full,
+            Durability::Relaxed => SqliteSynchronous::Normal,
+        };
+        let options = SqliteConnectOptions::new()
+            .filename(&config.path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(synchronous)
+            .busy_timeout(Duration::from_secs(5))
+            .foreign_keys(true);
+        let open = |error: sqlx::Error| open_error(&config.path, &error);
+        // The writer opens first: it creates the file and switches it to WAL, which the readers then find.
+        let writer = pool_of(1).connect_with(options.clone()).await.map_err(open)?;
+        let readers = pool_of(config.readers).connect_with(options.read_only(true)).await.map_err(open)?;
+        Ok(Self { pool: Pool::Sqlite { readers, writer } })
+    }
+
+    pub async fn open_postgres(config: &PostgresConfig) -> Result<Self, StoreError> {
+        let refused = |error: sqlx::Error| StoreError::Open { path: "postgres".into(), reason: error.to_string() };
+        let synchronous_commit = match config.durability {
+            Durability::Durable => "on",
+            Durability::Relaxed => "off",
+        };
+        let options = PgConnectOptions::from_str(&config.url)
+            .map_err(refused)?
+            .options([("synchronous_commit", synchronous_commit), ("application_name", "bulla")]);
+        let pool = PgPoolOptions::new()
+            .max_connections(config.connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options)
+            .await
+            .map_err(refused)?;
+        Ok(Self { pool: Pool::Postgres(pool) })
+    }
+
+    /// Rows of committed data. SQLite reads from its own snapshot, beside the writer.
+    pub async fn fetch<T: Row>(&self, sql: &Sql, args: &[Arg<'_>]) -> Result<Vec<T>, StoreError> {
+        Ok(match &self.pool {
+            Pool::Sqlite { readers, .. } => sqlite_rows(sql, args).fetch_all(readers).await?,
+            Pool::Postgres(pool) => postgres_rows(sql, args).fetch_all(pool).await?,
+        })
+    }
+
+    pub async fn fetch_one<T: Row>(&self, sql: &Sql, args: &[Arg<'_>]) -> Result<Option<T>, StoreError> {
+        Ok(match &self.pool {
+            Pool::Sqlite { readers, .. } => sqlite_rows(sql, args).fetch_optional(readers).await?,
+            Pool::Postgres(pool) => postgres_rows(sql, args).fetch_optional(pool).await?,
+        })
+    }
+
+    /// A short committed statement on PostgreSQL, for what nodes share while calls run: reservations and leases.
+    /// SQLite has one process, keeps these in memory and refuses.
+    pub async fn shared<T: Row>(&self, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<T>, StoreError> {
+        match &self.pool {
+            Pool::Sqlite { .. } => Err(StoreError::Corrupt("sqlite shares nothing between nodes".into())),
+            Pool::Postgres(pool) => Ok(postgres_rows(&Sql::both(sql), args).fetch_all(pool).await?),
+        }
+    }
+
+    /// Like [`Db::shared`] for a statement without rows: how many it touched.
+    pub async fn shared_execute(&self, sql: &'static str, args: &[Arg<'_>]) -> Result<u64, StoreError> {
+        match &self.pool {
+            Pool::Sqlite { .. } => Err(StoreError::Corrupt("sqlite shares nothing between nodes".into())),
+            Pool::Postgres(pool) => {
+                Ok(postgres_statement(&Sql::both(sql), args).execute(pool).await?.rows_affected())
+            }
+        }
+    }
+
+    pub fn is_postgres(&self) -> bool {
+        matches!(self.pool, Pool::Postgres(_))
+    }
+
+    pub async fn close(&self) {
+        match &self.pool {
+            Pool::Sqlite { readers, writer } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+fn pool_of(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new().min_connections(1).max_connections(connections.max(1)).acquire_timeout(ACQUIRE_TIMEOUT)
+}
+
+fn open_error(path: &Path, error: &sqlx::Error) -> StoreError {
+    StoreError::Open { path: path.display().to_string(), reason: error.to_string() }
+}
