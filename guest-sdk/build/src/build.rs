@@ -23,12 +23,7 @@ pub struct Options<'a> {
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self {
-            target_dir: None,
-            offline: false,
-            locked: false,
-            progress: &|_| {},
-        }
+        Self { target_dir: None, offline: false, locked: false, progress: &|_| {} }
     }
 }
 
@@ -46,28 +41,21 @@ pub struct Built {
 /// Builds the package in `dir`. `toolchain` must be for [`Target::Unknown`].
 pub fn build(toolchain: &Toolchain, dir: &Path, options: &Options<'_>) -> Result<Built, BuildError> {
     let package = package_name(&dir.join("Cargo.toml"))?;
-    let mut artifacts = run(toolchain, dir, &[], options)?;
-    artifacts.retain(|(name, _)| *name == package);
-    match artifacts.pop() {
-        Some((package, artifact)) => finish(toolchain.target(), package, artifact),
-        None => Err(BuildError::NoModule { package }),
-    }
+    let artifacts = run(toolchain, dir, None, options)?;
+    only(toolchain, &package, artifacts)
 }
 
-/// Builds packages of one workspace in one run of cargo. The answers stand in the order of `packages`.
+/// Builds packages of one workspace. The answers stand in the order of `packages`.
+///
+/// Each is a run of its own: together, cargo would unite the features of their dependencies, and a component's bytes would depend
+/// on what else was built.
 pub fn build_all(
     toolchain: &Toolchain,
     workspace: &Path,
     packages: &[&str],
     options: &Options<'_>,
 ) -> Result<Vec<Built>, BuildError> {
-    let artifacts = run(toolchain, workspace, packages, options)?;
-    let one = |package: &&str| match artifacts.iter().find(|(name, _)| name == package) {
-        Some((name, artifact)) => finish(toolchain.target(), name.clone(), artifact.clone()),
-        None => Err(BuildError::NoModule {
-            package: (*package).to_owned(),
-        }),
-    };
+    let one = |package: &&str| only(toolchain, package, run(toolchain, workspace, Some(package), options)?);
     packages.iter().map(one).collect()
 }
 
@@ -80,52 +68,43 @@ pub fn build_wasip2(dir: &Path, options: &Options<'_>) -> Result<Built, BuildErr
 fn run(
     toolchain: &Toolchain,
     dir: &Path,
-    packages: &[&str],
+    package: Option<&str>,
     options: &Options<'_>,
 ) -> Result<Vec<(String, Artifact)>, BuildError> {
     let root = fs::canonicalize(dir).map_err(BuildError::io(dir))?;
-    let target_dir = options
-        .target_dir
-        .map(std::path::absolute)
-        .transpose()
-        .map_err(BuildError::io(dir))?;
-    let mut args: Vec<&OsStr> = packages
-        .iter()
-        .flat_map(|package| ["-p".as_ref(), OsStr::new(*package)])
-        .collect();
+    let target_dir = options.target_dir.map(std::path::absolute).transpose().map_err(BuildError::io(dir))?;
+    let mut args: Vec<&OsStr> =
+        package.iter().flat_map(|package| ["-p".as_ref(), OsStr::new(*package)]).collect();
     if let Some(target_dir) = &target_dir {
         args.extend(["--target-dir".as_ref(), target_dir.as_os_str()]);
     }
     args.extend(options.offline.then_some(OsStr::new("--offline")));
     args.extend(options.locked.then_some(OsStr::new("--locked")));
     let env = cargo::environment(toolchain, &root, options.progress)?;
-    let cargo = Cargo {
-        dir: &root,
-        args: &args,
-        target: toolchain.target(),
-        env: &env,
-    };
+    let cargo = Cargo { dir: &root, args: &args, target: toolchain.target(), env: &env };
     let artifacts = cargo.run(options.progress)?;
-    artifacts
-        .into_iter()
-        .map(|artifact| Ok((package_name(&artifact.manifest)?, artifact)))
-        .collect()
+    artifacts.into_iter().map(|artifact| Ok((package_name(&artifact.manifest)?, artifact))).collect()
+}
+
+fn only(
+    toolchain: &Toolchain,
+    package: &str,
+    artifacts: Vec<(String, Artifact)>,
+) -> Result<Built, BuildError> {
+    match artifacts.into_iter().find(|(name, _)| name == package) {
+        Some((package, artifact)) => finish(toolchain.target(), package, artifact),
+        None => Err(BuildError::NoModule { package: package.to_owned() }),
+    }
 }
 
 fn finish(target: Target, package: String, artifact: Artifact) -> Result<Built, BuildError> {
     let wasm = fs::read(&artifact.wasm).map_err(BuildError::io(&artifact.wasm))?;
     let component = match target {
-        Target::Unknown => component::encode(&wasm).map_err(|reason| BuildError::Component {
-            package: package.clone(),
-            reason,
-        })?,
+        Target::Unknown => component::encode(&wasm)
+            .map_err(|reason| BuildError::Component { package: package.clone(), reason })?,
         Target::Wasip2 => wasm,
     };
-    Ok(Built {
-        package,
-        component,
-        wasm: artifact.wasm,
-    })
+    Ok(Built { package, component, wasm: artifact.wasm })
 }
 
 fn package_name(manifest: &Path) -> Result<String, BuildError> {

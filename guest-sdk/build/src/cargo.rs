@@ -27,14 +27,8 @@ pub(crate) struct Artifact {
 }
 
 /// Variables of cargo that say where and how it fetches; all others would change what is built.
-const KEPT: &[&str] = &[
-    "CARGO_HOME",
-    "CARGO_HTTP_",
-    "CARGO_NET_",
-    "CARGO_REGISTRIES_",
-    "CARGO_REGISTRY_",
-    "CARGO_TERM_",
-];
+const KEPT: &[&str] =
+    &["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTRIES_", "CARGO_REGISTRY_", "CARGO_TERM_"];
 
 /// What wraps or replaces the compiler, or belongs to the cargo that may have started this process.
 const DROPPED: &[&str] = &[
@@ -54,11 +48,7 @@ impl Cargo<'_> {
         let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(&program);
         clean(&mut command);
-        let color = if std::io::stderr().is_terminal() {
-            "always"
-        } else {
-            "never"
-        };
+        let color = if std::io::stderr().is_terminal() { "always" } else { "never" };
         let mut child = command
             .current_dir(self.dir)
             .args([
@@ -91,10 +81,7 @@ impl Cargo<'_> {
         let messages = messages.join().unwrap_or_default();
         match status.success() {
             true => Ok(artifacts(&messages)),
-            false => Err(BuildError::Cargo {
-                dir: self.dir.to_owned(),
-                status,
-            }),
+            false => Err(BuildError::Cargo { dir: self.dir.to_owned(), status }),
         }
     }
 }
@@ -151,9 +138,7 @@ pub(crate) fn remaps(dir: &Path) -> Vec<String> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let cargo = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
     let pairs = [(cargo, "/cargo"), (Some(outermost_project(dir)), "/addon")];
-    let pairs = pairs
-        .into_iter()
-        .filter_map(|(from, to)| Some((from?.display().to_string(), to)));
+    let pairs = pairs.into_iter().filter_map(|(from, to)| Some((from?.display().to_string(), to)));
     pairs
         .filter(|(from, _)| !from.contains(' '))
         .map(|(from, to)| format!("--remap-path-prefix={from}={to}"))
@@ -162,19 +147,14 @@ pub(crate) fn remaps(dir: &Path) -> Vec<String> {
 
 /// The same for all guests of one repository: other flags would compile their shared dependencies again.
 fn outermost_project(dir: &Path) -> PathBuf {
-    let projects = dir
-        .ancestors()
-        .filter(|ancestor| ancestor.join("Cargo.toml").is_file());
+    let projects = dir.ancestors().filter(|ancestor| ancestor.join("Cargo.toml").is_file());
     projects.last().unwrap_or(dir).to_owned()
 }
 
 /// `wasm-component-ld` looks for `rust-lld` on the path.
 fn path_with(dir: Option<&Path>) -> OsString {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let dirs = dir
-        .map(Path::to_owned)
-        .into_iter()
-        .chain(std::env::split_paths(&path));
+    let dirs = dir.map(Path::to_owned).into_iter().chain(std::env::split_paths(&path));
     std::env::join_paths(dirs).unwrap_or(path)
 }
 
@@ -203,18 +183,13 @@ struct Message {
 }
 
 fn artifacts(messages: &str) -> Vec<Artifact> {
-    let messages = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Message>(line).ok());
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok());
     messages
         .filter(|message| message.reason == "compiler-artifact")
         .filter_map(|message| {
             let is_wasm = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "wasm");
             let wasm = message.filenames.iter().find(is_wasm)?.clone();
-            Some(Artifact {
-                manifest: message.manifest_path,
-                wasm,
-            })
+            Some(Artifact { manifest: message.manifest_path, wasm })
         })
         .collect()
 }
@@ -234,10 +209,7 @@ mod tests {
         );
         assert_eq!(
             artifacts(messages),
-            [Artifact {
-                manifest: "/a/Cargo.toml".into(),
-                wasm: "/t/a.wasm".into()
-            }]
+            [Artifact { manifest: "/a/Cargo.toml".into(), wasm: "/t/a.wasm".into() }]
         );
     }
 
@@ -255,13 +227,7 @@ mod tests {
             std::fs::create_dir_all(&dir).unwrap();
             std::fs::write(dir.join("Cargo.toml"), "").unwrap();
         }
-        assert_eq!(
-            remaps(&repository.path().join("a")),
-            remaps(&repository.path().join("b/c"))
-        );
-        assert_eq!(
-            outermost_project(&repository.path().join("b/c")),
-            repository.path()
-        );
+        assert_eq!(remaps(&repository.path().join("a")), remaps(&repository.path().join("b/c")));
+        assert_eq!(outermost_project(&repository.path().join("b/c")), repository.path());
     }
 }

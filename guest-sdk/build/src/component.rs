@@ -4,12 +4,7 @@ use wit_component::{ComponentEncoder, DecodedWasm};
 
 /// The component of a core module that wit-bindgen described in its custom sections. Validated. Errors: a text for the author.
 pub fn encode(module: &[u8]) -> Result<Vec<u8>, String> {
-    let encode = || {
-        ComponentEncoder::default()
-            .validate(true)
-            .module(module)?
-            .encode()
-    };
+    let encode = || ComponentEncoder::default().validate(true).module(module)?.encode();
     encode().map_err(|error| format!("{error:#}"))
 }
 

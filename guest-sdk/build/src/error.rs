@@ -10,11 +10,7 @@ pub enum ToolchainError {
     #[error("no toolchain for `{target}` was found: run `{command}`")]
     Missing { target: &'static str, command: String },
     #[error("no toolchain for `{target}` could be installed ({reason}): run `{command}`")]
-    Install {
-        target: &'static str,
-        reason: String,
-        command: String,
-    },
+    Install { target: &'static str, reason: String, command: String },
     #[error("the standard library for `{target}` does not compile: {reason}")]
     Sysroot { target: &'static str, reason: String },
 }
@@ -33,10 +29,7 @@ pub enum BuildError {
     #[error("cannot start `{program}`: {source}")]
     Start { program: String, source: std::io::Error },
     #[error("cargo refused `{dir}` ({status})", dir = dir.display())]
-    Cargo {
-        dir: PathBuf,
-        status: std::process::ExitStatus,
-    },
+    Cargo { dir: PathBuf, status: std::process::ExitStatus },
     #[error("the package `{package}` made no WebAssembly: `[lib] crate-type` must have `cdylib`")]
     NoModule { package: String },
     #[error("the module of `{package}` makes no component: {reason}")]

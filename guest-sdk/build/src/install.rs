@@ -24,31 +24,14 @@ pub(crate) fn command(target: Target) -> String {
 
 pub(crate) fn install(target: Target, progress: &OnProgress<'_>) -> Result<Toolchain, ToolchainError> {
     let by_rustup = with_rustup(target, progress);
-    if let Ok(
-        found @ Toolchain {
-            kind: Kind::Rustup, ..
-        },
-    ) = Toolchain::find(target)
-    {
+    if let Ok(found @ Toolchain { kind: Kind::Rustup, .. }) = Toolchain::find(target) {
         return Ok(found);
     }
     let by_apt = with_apt(target, progress);
     Toolchain::find(target).map_err(|_| {
-        let reason = [by_rustup, by_apt]
-            .into_iter()
-            .filter_map(Result::err)
-            .collect::<Vec<_>>()
-            .join("; ");
-        let reason = if reason.is_empty() {
-            "the installed parts do not fit".to_owned()
-        } else {
-            reason
-        };
-        ToolchainError::Install {
-            target: target.triple(),
-            reason,
-            command: command(target),
-        }
+        let reason = [by_rustup, by_apt].into_iter().filter_map(Result::err).collect::<Vec<_>>().join("; ");
+        let reason = if reason.is_empty() { "the installed parts do not fit".to_owned() } else { reason };
+        ToolchainError::Install { target: target.triple(), reason, command: command(target) }
     })
 }
 
@@ -64,9 +47,7 @@ fn with_rustup(target: Target, progress: &OnProgress<'_>) -> Result<(), String> 
     match patiently(&mut rustup) {
         Some(true) => Ok(()),
         Some(false) => Err("`rustup target add` failed".to_owned()),
-        None => Err(format!(
-            "`rustup target add` took more than {RUSTUP_PATIENCE_S} s"
-        )),
+        None => Err(format!("`rustup target add` took more than {RUSTUP_PATIENCE_S} s")),
     }
 }
 
@@ -126,10 +107,7 @@ mod tests {
 
     #[test]
     fn a_missing_toolchain_tells_the_command() {
-        let error = ToolchainError::Missing {
-            target: "wasm32-wasip2",
-            command: command(Target::Wasip2),
-        };
+        let error = ToolchainError::Missing { target: "wasm32-wasip2", command: command(Target::Wasip2) };
         let text = error.to_string();
         assert!(text.contains("`rustup target add wasm32-wasip2`"), "{text}");
         assert!(text.ends_with("rustc-web rust-web-src wasi-libc`"), "{text}");

@@ -5,12 +5,8 @@ use toml::{Table, Value};
 /// Keeps `package` and all it depends on, and renames it. `None`: the lock is malformed or has no such package.
 pub(crate) fn prune(lock: &str, package: &str, renamed: &str) -> Option<String> {
     let mut lock: Table = lock.parse().ok()?;
-    let all: Vec<Table> = lock
-        .get("package")?
-        .as_array()?
-        .iter()
-        .filter_map(|p| p.as_table().cloned())
-        .collect();
+    let all: Vec<Table> =
+        lock.get("package")?.as_array()?.iter().filter_map(|p| p.as_table().cloned()).collect();
     let mut kept = vec![all.iter().position(|p| is_named(p, package))?];
     let mut next = 0;
     while let Some(&index) = kept.get(next) {
@@ -27,10 +23,7 @@ pub(crate) fn prune(lock: &str, package: &str, renamed: &str) -> Option<String> 
     let root = packages.iter_mut().find(|p| is_named(p, package))?;
     root.insert("name".to_owned(), renamed.into());
     packages.sort_by(|a, b| text(a, "name").cmp(&text(b, "name")));
-    lock.insert(
-        "package".to_owned(),
-        Value::Array(packages.into_iter().map(Value::Table).collect()),
-    );
+    lock.insert("package".to_owned(), Value::Array(packages.into_iter().map(Value::Table).collect()));
     toml::to_string(&lock).ok()
 }
 
@@ -43,12 +36,7 @@ fn is_named(package: &Table, name: &str) -> bool {
 }
 
 fn dependencies(package: &Table) -> impl Iterator<Item = &str> {
-    package
-        .get("dependencies")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
+    package.get("dependencies").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }
 
 /// A dependency is written `name`, and `name version` or `name version (source)` where the name alone is ambiguous.
@@ -87,10 +75,8 @@ version = "1.0.0"
     fn only_what_is_needed_stays() {
         let pruned: Table = prune(LOCK, "a", "mine").unwrap().parse().unwrap();
         let packages = pruned["package"].as_array().unwrap();
-        let names: Vec<_> = packages
-            .iter()
-            .map(|p| (p["name"].as_str().unwrap(), p["version"].as_str().unwrap()))
-            .collect();
+        let names: Vec<_> =
+            packages.iter().map(|p| (p["name"].as_str().unwrap(), p["version"].as_str().unwrap())).collect();
         assert_eq!(names, [("b", "2.0.0"), ("c", "1.0.0"), ("mine", "1.0.0")]);
         assert_eq!(pruned["version"].as_integer(), Some(4));
     }

@@ -43,21 +43,14 @@ pub(crate) fn ensure(
     let lock = File::create(&lock_path).map_err(BuildError::io(&lock_path))?;
     lock.lock().map_err(BuildError::io(&lock_path))?;
     if !sysroot.is_dir() {
-        progress(Progress::Step(&format!(
-            "compiling the standard library for {}, once",
-            target.triple()
-        )));
+        progress(Progress::Step(&format!("compiling the standard library for {}, once", target.triple())));
         compile(system, target, &cache, &sysroot, progress)?;
     }
     Ok(sysroot)
 }
 
 fn cache_dir() -> Option<PathBuf> {
-    let set = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("BULLA_GUEST_CACHE")
         .or_else(|| Some(set("XDG_CACHE_HOME")?.join("bulla")))
         .or_else(|| Some(set("HOME")?.join(".cache/bulla")))
@@ -81,18 +74,11 @@ fn compile(
     write(&source.join("lib.rs"), "#![no_std]\n")?;
     let target_dir = work.join("target");
     let mut flags = cargo::remaps(&work.join("crate"));
-    flags.push(format!(
-        "--remap-path-prefix={}=/rust/library",
-        system.library.display()
-    ));
+    flags.push(format!("--remap-path-prefix={}=/rust/library", system.library.display()));
     flags.push("-Cembed-bitcode=yes".to_owned());
     let cargo = Cargo {
         dir: &work.join("crate"),
-        args: &[
-            "-Zbuild-std=std,panic_abort".as_ref(),
-            "--target-dir".as_ref(),
-            target_dir.as_ref(),
-        ],
+        args: &["-Zbuild-std=std,panic_abort".as_ref(), "--target-dir".as_ref(), target_dir.as_ref()],
         target,
         env: &[
             ("RUSTC", system.rustc.as_os_str().to_owned()),
@@ -106,10 +92,7 @@ fn compile(
     })?;
     let libraries = target_dir.join(target.triple()).join("release/deps");
     let made = work.join("sysroot");
-    collect(
-        &libraries,
-        &made.join("lib/rustlib").join(target.triple()).join("lib"),
-    )?;
+    collect(&libraries, &made.join("lib/rustlib").join(target.triple()).join("lib"))?;
     fs::rename(&made, sysroot).map_err(BuildError::io(sysroot))?;
     fs::remove_dir_all(&work).map_err(BuildError::io(&work))
 }
@@ -132,9 +115,5 @@ fn write(path: &Path, text: &str) -> Result<(), BuildError> {
 }
 
 fn failed(target: Target, reason: &str) -> BuildError {
-    ToolchainError::Sysroot {
-        target: target.triple(),
-        reason: reason.to_owned(),
-    }
-    .into()
+    ToolchainError::Sysroot { target: target.triple(), reason: reason.to_owned() }.into()
 }

@@ -144,12 +144,7 @@ pub fn write_project(dir: &Path, name: &str) -> Result<(), TemplateError> {
 }
 
 fn check_name(name: &str) -> Result<(), TemplateError> {
-    let refused = |reason: String| {
-        Err(TemplateError::Name {
-            name: name.to_owned(),
-            reason,
-        })
-    };
+    let refused = |reason: String| Err(TemplateError::Name { name: name.to_owned(), reason });
     if let Err(error) = name.parse::<AddonName>() {
         return refused(error.to_string());
     }
@@ -170,17 +165,9 @@ fn files(name: &str) -> Result<Vec<(String, String)>, TemplateError> {
                 .ok_or_else(|| malformed("plugins/Cargo.lock", "no closure"))?,
         ),
     ];
-    files.extend(
-        NAMED
-            .iter()
-            .map(|(path, text)| (own(path), text.replace(TEMPLATE, name))),
-    );
+    files.extend(NAMED.iter().map(|(path, text)| (own(path), text.replace(TEMPLATE, name))));
     files.extend(PLAIN.iter().map(|(path, text)| (own(path), (*text).to_owned())));
-    files.extend(
-        VENDORED
-            .iter()
-            .map(|(path, text)| (format!("vendor/{path}"), (*text).to_owned())),
-    );
+    files.extend(VENDORED.iter().map(|(path, text)| (format!("vendor/{path}"), (*text).to_owned())));
     for (path, text) in VENDORED_MANIFESTS {
         files.push((format!("vendor/{path}"), standalone(path, text)?));
     }
@@ -190,14 +177,10 @@ fn files(name: &str) -> Result<Vec<(String, String)>, TemplateError> {
 /// The project is a workspace of its own, with the profile of the first-party addons.
 fn manifest(name: &str) -> Result<String, TemplateError> {
     let mut guests = table("plugins/Cargo.toml", GUESTS_MANIFEST)?;
-    let profile = guests
-        .remove("profile")
-        .ok_or_else(|| malformed("plugins/Cargo.toml", "no `profile`"))?;
+    let profile = guests.remove("profile").ok_or_else(|| malformed("plugins/Cargo.toml", "no `profile`"))?;
     let profile = toml::to_string(&Table::from_iter([("profile".to_owned(), profile)]))
         .map_err(|error| malformed("plugins/Cargo.toml", &error.to_string()))?;
-    let own = HELLO_MANIFEST
-        .replace(TEMPLATE, name)
-        .replace("../../guest-sdk", "vendor/guest-sdk");
+    let own = HELLO_MANIFEST.replace(TEMPLATE, name).replace("../../guest-sdk", "vendor/guest-sdk");
     Ok(format!("{own}\n[workspace]\n\n{profile}"))
 }
 
@@ -207,23 +190,15 @@ fn standalone(path: &'static str, text: &str) -> Result<String, TemplateError> {
     let root = table("Cargo.toml", ROOT_MANIFEST)?;
     manifest.remove("lints");
     for section in ["package", "dependencies"] {
-        let source = root
-            .get("workspace")
-            .and_then(|workspace| workspace.get(section))
-            .and_then(Value::as_table);
+        let source =
+            root.get("workspace").and_then(|workspace| workspace.get(section)).and_then(Value::as_table);
         let source = source.ok_or_else(|| malformed("Cargo.toml", section))?;
         let own = manifest
             .get_mut(section)
             .and_then(Value::as_table_mut)
             .ok_or_else(|| malformed(path, section))?;
-        for (key, value) in own
-            .iter_mut()
-            .filter(|(_, value)| value.get("workspace").is_some())
-        {
-            *value = source
-                .get(key)
-                .cloned()
-                .ok_or_else(|| malformed("Cargo.toml", key))?;
+        for (key, value) in own.iter_mut().filter(|(_, value)| value.get("workspace").is_some()) {
+            *value = source.get(key).cloned().ok_or_else(|| malformed("Cargo.toml", key))?;
             beside(value);
         }
     }
@@ -238,22 +213,15 @@ fn beside(dependency: &mut Value) {
 }
 
 fn table(file: &'static str, text: &str) -> Result<Table, TemplateError> {
-    text.parse()
-        .map_err(|error: toml::de::Error| malformed(file, &error.to_string()))
+    text.parse().map_err(|error: toml::de::Error| malformed(file, &error.to_string()))
 }
 
 fn malformed(file: &'static str, reason: &str) -> TemplateError {
-    TemplateError::Embedded {
-        file,
-        reason: reason.to_owned(),
-    }
+    TemplateError::Embedded { file, reason: reason.to_owned() }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), TemplateError> {
-    let io = |source| TemplateError::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let io = |source| TemplateError::Io { path: path.to_owned(), source };
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(io)?;
     }
@@ -287,18 +255,10 @@ mod tests {
     #[test]
     fn every_source_of_the_sdk_is_embedded() {
         let mut found = BTreeSet::new();
-        for dir in [
-            "guest-sdk/macros/src",
-            "guest-sdk/rust/src",
-            "wit/addon-0.1.0",
-            "wit/kernel-0.1.0",
-        ] {
+        for dir in ["guest-sdk/macros/src", "guest-sdk/rust/src", "wit/addon-0.1.0", "wit/kernel-0.1.0"] {
             listed(dir, &mut found);
         }
-        assert_eq!(
-            found,
-            VENDORED.iter().map(|(path, _)| (*path).to_owned()).collect()
-        );
+        assert_eq!(found, VENDORED.iter().map(|(path, _)| (*path).to_owned()).collect());
     }
 
     #[test]
@@ -312,11 +272,7 @@ mod tests {
 
     #[test]
     fn nothing_of_the_project_inherits_from_a_workspace() {
-        for (path, text) in files("orders")
-            .unwrap()
-            .iter()
-            .filter(|(path, _)| path.ends_with("Cargo.toml"))
-        {
+        for (path, text) in files("orders").unwrap().iter().filter(|(path, _)| path.ends_with("Cargo.toml")) {
             assert!(!text.contains("workspace = true"), "{path}:\n{text}");
             assert!(!text.contains("hello"), "{path}:\n{text}");
         }
@@ -331,10 +287,7 @@ mod tests {
     #[test]
     fn names_that_cargo_refuses_are_refused() {
         for name in ["", "Hello", "a b", "fn", "test", "bulla", "../x"] {
-            assert!(
-                matches!(check_name(name), Err(TemplateError::Name { .. })),
-                "{name}"
-            );
+            assert!(matches!(check_name(name), Err(TemplateError::Name { .. })), "{name}");
         }
         check_name("hello").unwrap();
     }
@@ -344,10 +297,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         write_project(dir.path(), "orders").unwrap();
         let before = fs::read(dir.path().join("addon.toml")).unwrap();
-        assert!(matches!(
-            write_project(dir.path(), "other"),
-            Err(TemplateError::Exists(_))
-        ));
+        assert!(matches!(write_project(dir.path(), "other"), Err(TemplateError::Exists(_))));
         assert_eq!(fs::read(dir.path().join("addon.toml")).unwrap(), before);
     }
 }

@@ -67,26 +67,17 @@ impl Toolchain {
     pub fn find(target: Target) -> Result<Self, ToolchainError> {
         let default = Rustc::ask("rustc".as_ref());
         if default.as_ref().is_some_and(|rustc| rustc.has(target)) {
-            return Ok(Self {
-                target,
-                kind: Kind::Rustup,
-            });
+            return Ok(Self { target, kind: Kind::Rustup });
         }
-        let system = ["/usr/bin/rustc", "/usr/local/bin/rustc"]
-            .iter()
-            .find_map(|path| {
-                let rustc = Rustc::ask(path.as_ref())?;
-                System::of(rustc, default.as_ref(), target)
-            });
+        let system = ["/usr/bin/rustc", "/usr/local/bin/rustc"].iter().find_map(|path| {
+            let rustc = Rustc::ask(path.as_ref())?;
+            System::of(rustc, default.as_ref(), target)
+        });
         match system {
-            Some(system) => Ok(Self {
-                target,
-                kind: Kind::System(system),
-            }),
-            None => Err(ToolchainError::Missing {
-                target: target.triple(),
-                command: install::command(target),
-            }),
+            Some(system) => Ok(Self { target, kind: Kind::System(system) }),
+            None => {
+                Err(ToolchainError::Missing { target: target.triple(), command: install::command(target) })
+            }
         }
     }
 
@@ -107,11 +98,9 @@ impl Toolchain {
     pub fn describe(&self) -> String {
         match &self.kind {
             Kind::Rustup => format!("rustup with {}", self.target.triple()),
-            Kind::System(system) => format!(
-                "{} {} with its library sources",
-                system.rustc.display(),
-                system.version
-            ),
+            Kind::System(system) => {
+                format!("{} {} with its library sources", system.rustc.display(), system.version)
+            }
         }
     }
 }
@@ -128,21 +117,12 @@ struct Rustc {
 impl Rustc {
     fn ask(path: &Path) -> Option<Self> {
         let output = |args: &[&str]| {
-            let output = Command::new(path)
-                .args(args)
-                .env_remove("RUSTFLAGS")
-                .output()
-                .ok()?;
-            output
-                .status
-                .success()
-                .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+            let output = Command::new(path).args(args).env_remove("RUSTFLAGS").output().ok()?;
+            output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
         };
         let version = output(&["-vV"])?;
         let field = |name: &str| {
-            let line = version
-                .lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))?;
+            let line = version.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))?;
             Some(line.to_owned())
         };
         Some(Self {
@@ -155,20 +135,11 @@ impl Rustc {
     }
 
     fn has(&self, target: Target) -> bool {
-        self.sysroot
-            .join("lib/rustlib")
-            .join(target.triple())
-            .join("lib")
-            .is_dir()
+        self.sysroot.join("lib/rustlib").join(target.triple()).join("lib").is_dir()
     }
 
     fn tool(&self, name: &str) -> Option<PathBuf> {
-        let path = self
-            .sysroot
-            .join("lib/rustlib")
-            .join(&self.host)
-            .join("bin")
-            .join(name);
+        let path = self.sysroot.join("lib/rustlib").join(&self.host).join("bin").join(name);
         path.is_file().then_some(path)
     }
 
@@ -185,23 +156,15 @@ impl System {
         if !rustc.is_new_enough() || !library.join("std/Cargo.toml").is_file() {
             return None;
         }
-        let bundled = |name: &str| {
-            default
-                .and_then(|default| default.tool(name))
-                .or_else(|| rustc.tool(name))
-        };
+        let bundled =
+            |name: &str| default.and_then(|default| default.tool(name)).or_else(|| rustc.tool(name));
         let linker = match target {
             Target::Unknown => bundled("rust-lld").or_else(lld_of_the_system)?,
             Target::Wasip2 if Path::new(WASI_LIBC).join("libc.a").is_file() => bundled("wasm-component-ld")?,
             Target::Wasip2 => return None,
         };
         let commit = rustc.commit.get(..9).unwrap_or(&rustc.commit);
-        Some(Self {
-            version: format!("{}-{commit}", rustc.release),
-            rustc: rustc.path,
-            library,
-            linker,
-        })
+        Some(Self { version: format!("{}-{commit}", rustc.release), rustc: rustc.path, library, linker })
     }
 }
 

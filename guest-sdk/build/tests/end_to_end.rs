@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bulla_guest_build::{
-    BuildError, Options, Target, Toolchain, build, build_all, build_wasip2, encode, imports_and_exports,
+    BuildError, Options, Target, Toolchain, build, build_all, build_wasip2, imports_and_exports,
     write_project,
 };
 
@@ -56,11 +56,11 @@ fn guest(name: &str, kind: &str, source: &str) -> PathBuf {
 #[test]
 fn an_addon_imports_only_what_it_uses() {
     let target = target_dir();
-    let options = Options {
-        target_dir: Some(&target),
-        ..Options::default()
-    };
-    let built = build_all(&toolchain(), &repository().join("plugins"), &["hello"], &options).unwrap();
+    let options = Options { target_dir: Some(&target), ..Options::default() };
+    let built =
+        build_all(&toolchain(), &repository().join("plugins"), &["hello", "einvoice"], &options).unwrap();
+    let alone = build(&toolchain(), &repository().join("plugins/hello"), &options).unwrap();
+    assert_eq!(alone.component, built[0].component, "the same source, the same bytes");
     let (imports, exports) = imports_and_exports(&built[0].component).unwrap();
     let expected = names(&[
         "bulla:addon/types@0.1.0",
@@ -73,16 +73,7 @@ fn an_addon_imports_only_what_it_uses() {
     imports.sort();
     assert_eq!(imports, expected);
     assert_eq!(exports, ["bulla:addon/actions@0.1.0"]);
-    assert!(
-        built[0].component.len() < 2 << 20,
-        "{} bytes",
-        built[0].component.len()
-    );
-    assert_eq!(
-        encode(&fs::read(&built[0].wasm).unwrap()).unwrap(),
-        built[0].component,
-        "the same module, the same bytes"
-    );
+    assert!(built[0].component.len() < 2 << 20, "{} bytes", built[0].component.len());
 }
 
 const EVERYTHING: &str = r#"
@@ -115,33 +106,14 @@ bulla::addon!(all; jobs: deliver);
 fn an_addon_with_jobs_exports_both_and_can_use_every_room() {
     let dir = guest("everything", "cdylib", EVERYTHING);
     let target = target_dir();
-    let options = Options {
-        target_dir: Some(&target),
-        ..Options::default()
-    };
+    let options = Options { target_dir: Some(&target), ..Options::default() };
     let built = build(&toolchain(), &dir, &options).unwrap();
     let (mut imports, mut exports) = imports_and_exports(&built.component).unwrap();
     imports.sort();
     exports.sort();
-    let rooms = [
-        "approvals",
-        "audit",
-        "context",
-        "jobs",
-        "keys",
-        "log",
-        "secrets",
-        "sequences",
-        "types",
-    ];
+    let rooms = ["approvals", "audit", "context", "jobs", "keys", "log", "secrets", "sequences", "types"];
     let rooms = rooms.iter().map(|room| format!("bulla:kernel/{room}@0.1.0"));
-    assert_eq!(
-        imports,
-        ["bulla:addon/types@0.1.0".to_owned()]
-            .into_iter()
-            .chain(rooms)
-            .collect::<Vec<_>>()
-    );
+    assert_eq!(imports, ["bulla:addon/types@0.1.0".to_owned()].into_iter().chain(rooms).collect::<Vec<_>>());
     assert_eq!(exports, ["bulla:addon/actions@0.1.0", "bulla:addon/jobs@0.1.0"]);
 }
 
@@ -151,22 +123,14 @@ fn a_new_project_builds_without_an_edit() {
     write_project(&project, "orders").unwrap();
     let lock = fs::read_to_string(project.join("Cargo.lock")).unwrap();
     let target = target_dir();
-    let options = Options {
-        target_dir: Some(&target),
-        offline: true,
-        locked: true,
-        ..Options::default()
-    };
+    let options = Options { target_dir: Some(&target), offline: true, locked: true, ..Options::default() };
     let built = build(&toolchain(), &project, &options).unwrap();
     assert_eq!(built.package, "orders");
     let (_, exports) = imports_and_exports(&built.component).unwrap();
     assert_eq!(exports, ["bulla:addon/actions@0.1.0"]);
     assert_eq!(fs::read_to_string(project.join("Cargo.lock")).unwrap(), lock);
     let place = repository().display().to_string();
-    let found = built
-        .component
-        .windows(place.len())
-        .any(|bytes| bytes == place.as_bytes());
+    let found = built.component.windows(place.len()).any(|bytes| bytes == place.as_bytes());
     assert!(!found, "the component names the directory it was built in");
 }
 
@@ -176,11 +140,7 @@ fn a_project_that_does_not_compile_is_told_with_the_compilers_words() {
     let (target, lines) = (target_dir(), std::cell::RefCell::new(String::new()));
     let progress =
         |progress: bulla_guest_build::Progress<'_>| lines.borrow_mut().push_str(&format!("{progress:?}\n"));
-    let options = Options {
-        target_dir: Some(&target),
-        progress: &progress,
-        ..Options::default()
-    };
+    let options = Options { target_dir: Some(&target), progress: &progress, ..Options::default() };
     let error = build(&toolchain(), &dir, &options).unwrap_err();
     assert!(matches!(error, BuildError::Cargo { .. }), "{error}");
     assert!(lines.borrow().contains("mismatched types"), "{}", lines.borrow());
@@ -190,10 +150,7 @@ fn a_project_that_does_not_compile_is_told_with_the_compilers_words() {
 fn a_library_without_cdylib_is_told() {
     let dir = guest("plain", "rlib", "");
     let target = target_dir();
-    let options = Options {
-        target_dir: Some(&target),
-        ..Options::default()
-    };
+    let options = Options { target_dir: Some(&target), ..Options::default() };
     let error = build(&toolchain(), &dir, &options).unwrap_err();
     assert!(matches!(error, BuildError::NoModule { .. }), "{error}");
 }
@@ -208,18 +165,11 @@ fn a_wasip2_program_imports_wasi() {
         "fn main() { println!(\"{:?} {:?}\", std::time::SystemTime::now(), std::fs::read(\"/data/x\")); }";
     fs::write(dir.join("src/main.rs"), source).unwrap();
     let target = target_dir();
-    let options = Options {
-        target_dir: Some(&target),
-        ..Options::default()
-    };
+    let options = Options { target_dir: Some(&target), ..Options::default() };
     let built = build_wasip2(&dir, &options).unwrap_or_else(|error| panic!("{error}"));
     let (imports, exports) = imports_and_exports(&built.component).unwrap();
     let has = |list: &[String], name: &str| list.iter().any(|item| item.starts_with(name));
-    for name in [
-        "wasi:clocks/wall-clock@0.2",
-        "wasi:filesystem/types@0.2",
-        "wasi:cli/stdout@0.2",
-    ] {
+    for name in ["wasi:clocks/wall-clock@0.2", "wasi:filesystem/types@0.2", "wasi:cli/stdout@0.2"] {
         assert!(has(&imports, name), "{name} is not among {imports:?}");
     }
     assert!(has(&exports, "wasi:cli/run@0.2"), "{exports:?}");

@@ -40,6 +40,9 @@ codes! {
     TOO_LARGE = "too-large", 413, "the request is larger than the server takes";
     UNAVAILABLE = "unavailable", 503, "the server cannot do this now";
     INTERNAL = "internal", 500, "the host made a mistake";
+    METHOD_NOT_ALLOWED = "method-not-allowed", 405, "the resource does not take this method";
+    UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type", 415, "the body is not `application/json`";
+    REQUEST_TIMEOUT = "request-timeout", 408, "the request's body did not arrive in time";
     // idempotency
     IDEMPOTENCY_KEY_REQUIRED = "idempotency-key-required", 400, "the action wants an `Idempotency-Key`";
     IDEMPOTENCY_MISMATCH = "idempotency-mismatch", 422, "the `Idempotency-Key` was used for another request";

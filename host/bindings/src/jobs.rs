@@ -1,7 +1,7 @@
 //! `bulla:kernel/jobs`
 
 use bulla_engine::{CallState, schedule::host};
-use bulla_kernel::jobs::EnqueueOptions;
+use bulla_kernel::jobs::Enqueue;
 
 use crate::convert::{Answer, ok_or_tell, told};
 use crate::state::HostState;
@@ -11,7 +11,7 @@ impl Host for HostState {
     async fn enqueue(&mut self, name: String, payload: Vec<u8>, options: Option<Options>) -> Answer<String> {
         let unique = options.as_ref().and_then(|options| options.unique_key.as_ref()).map_or(0, String::len);
         self.meter().charge(&host::JOBS_ENQUEUE, name.len() + payload.len() + unique)?;
-        let options = options.map_or_else(EnqueueOptions::default, |options| EnqueueOptions {
+        let options = options.map_or_else(Enqueue::default, |options| Enqueue {
             delay_ms: options.delay_ms,
             unique_key: options.unique_key,
         });

@@ -1,1 +1,40 @@
-fn main() {}
+//! `bulla`: the operator's and the author's tool. See docs/src/cli.md.
+//!
+//! Data goes to stdout, talk to stderr, and the exit code is one of [`exit_codes::Exit`].
+#![forbid(unsafe_code)]
+
+mod args;
+mod client;
+mod commands;
+mod context;
+mod error;
+mod exit_codes;
+mod grants;
+mod input;
+mod metered;
+mod output;
+mod private_file;
+mod progress;
+mod project;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::Cli;
+use crate::context::Context;
+
+fn main() -> ExitCode {
+    // Prints help, version and usage errors itself, with the exit codes `ok` and `usage`.
+    let cli = Cli::parse();
+    let context = Context::new(cli.global);
+    let exit = match commands::run(cli.command, &context) {
+        Ok(()) => exit_codes::Exit::Ok,
+        Err(error) => {
+            context.output.error(&error);
+            error.exit()
+        }
+    };
+    ExitCode::from(exit.number())
+}

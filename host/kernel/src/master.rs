@@ -120,7 +120,8 @@ impl MasterKey {
     /// From a file of mode 0600 or stricter. The mode is that of the opened file, so that nobody can exchange it in between.
     pub fn from_file(path: &Path) -> Result<Self, MasterKeyError> {
         let shown = || path.display().to_string();
-        let failed = |error: std::io::Error| MasterKeyError::File { path: shown(), reason: error.to_string() };
+        let failed =
+            |error: std::io::Error| MasterKeyError::File { path: shown(), reason: error.to_string() };
         let malformed = |rule| MasterKeyError::Malformed { origin: shown(), rule };
         let file = fs::File::open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
@@ -142,8 +143,10 @@ impl MasterKey {
 
     /// Draws a key and writes it to a file that does not exist yet, of mode 0600.
     pub fn create_file(path: &Path) -> Result<Self, MasterKeyError> {
-        let failed =
-            |error: std::io::Error| MasterKeyError::File { path: path.display().to_string(), reason: error.to_string() };
+        let failed = |error: std::io::Error| MasterKeyError::File {
+            path: path.display().to_string(),
+            reason: error.to_string(),
+        };
         let bytes = Zeroizing::new(Entropy.bytes::<KEY_BYTES>());
         let mut text = Zeroizing::new(hex::encode(bytes.as_slice()));
         text.push('\n');
@@ -212,7 +215,12 @@ impl MasterKey {
     }
 
     /// Opens what [`MasterKey::seal`] gave for the same label and place.
-    pub fn open(&self, label: Label<'_>, place: &str, sealed: &str) -> Result<Zeroizing<Vec<u8>>, MasterKeyError> {
+    pub fn open(
+        &self,
+        label: Label<'_>,
+        place: &str,
+        sealed: &str,
+    ) -> Result<Zeroizing<Vec<u8>>, MasterKeyError> {
         let damaged = || MasterKeyError::Damaged(place.to_owned());
         let (sealed_by, body) = split(sealed).ok_or_else(damaged)?;
         if sealed_by != self.id {

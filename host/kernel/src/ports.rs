@@ -330,6 +330,13 @@ pub trait Installer: Send + Sync {
     /// Verifies and installs for one tenant. A version that is there with another digest is refused.
     async fn install(&self, origin: &crate::origin::Origin, delivery: Delivery) -> Result<Accepted, Failure>;
 
+    /// Reads a publisher's key, checks it, and trusts it from now on. The key's id is derived, whatever `key.id` says.
+    async fn trust(
+        &self,
+        origin: &crate::origin::Origin,
+        key: crate::trust::NewTrustedKey,
+    ) -> Result<crate::trust::TrustedKey, Failure>;
+
     /// Back to the version before.
     async fn rollback(
         &self,

@@ -1,1 +1,39 @@
+//! The composition root: configuration, wiring, dispatch, background loops. Everything meets here, nothing is decided here.
+#![forbid(unsafe_code)]
 
+mod asked;
+mod background;
+mod catalogue;
+pub mod config;
+mod contract;
+pub mod dispatch;
+mod host;
+mod initialise;
+mod operator;
+mod serve;
+mod supply;
+pub mod trial;
+mod trust_entry;
+
+use std::sync::Arc;
+
+use bulla_base::{Coded, Failure, SystemClock};
+use bulla_engine::{Engine, EngineConfig};
+
+pub use bulla_kernel::audit::{BundleError, BundleSummary, verify_bundle};
+pub use bulla_kernel::grants::Grants;
+pub use host::Host;
+pub use initialise::{Initialised, init};
+pub use serve::{ServerFile, serve};
+
+/// The contract of one's own build, as JSON: runs the component's `describe` with every import trapping.
+pub async fn describe(component: &[u8]) -> Result<Vec<u8>, Failure> {
+    let config = EngineConfig { pooling: false, ..EngineConfig::default() };
+    let engine = Engine::new(config, None, Arc::new(SystemClock::new()), None).map_err(|error| error.failure())?;
+    engine.describe_own_build(component).await.map_err(|error| error.failure())
+}
+
+/// What a manifest asks for, in the words of a grant.
+pub fn grants_asked(manifest: &bulla_signing::Manifest) -> Grants {
+    asked::asked(manifest)
+}

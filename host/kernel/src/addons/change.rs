@@ -46,25 +46,20 @@ pub(super) fn place(
     }
     let there = current.as_ref().filter(|row| !row.is_removed());
     match (how, there) {
-        (How::Upgrade, None) => Err(AddonError::NotInstalled {
-            tenant: doing.tenant.clone(),
-            addon: package.name.clone(),
-        }),
+        (How::Upgrade, None) => {
+            Err(AddonError::NotInstalled { tenant: doing.tenant.clone(), addon: package.name.clone() })
+        }
         (How::Upgrade, Some(row)) if row.digest == package.digest => Ok(None),
         (How::Upgrade, Some(row)) => Ok(Some(upgraded(row.clone(), package, doing))),
         (How::Install(grants), Some(row)) if row.digest == package.digest && row.granted()? == *grants => {
             Ok(None)
         }
-        (How::Install(_), Some(row)) => Err(AddonError::AlreadyInstalled {
-            addon: package.name.clone(),
-            version: row.semver.clone(),
-        }),
+        (How::Install(_), Some(row)) => {
+            Err(AddonError::AlreadyInstalled { addon: package.name.clone(), version: row.semver.clone() })
+        }
         (How::Install(grants), None) => {
             let expect = current.map_or(Expect::Absent, |row| Expect::Version(row.version));
-            Ok(Some(Change {
-                expect,
-                row: installed(package, grants, doing)?,
-            }))
+            Ok(Some(Change { expect, row: installed(package, grants, doing)? }))
         }
     }
 }
@@ -100,8 +95,5 @@ fn upgraded(mut row: InstallRow, package: &PackageRecord, doing: &Doing<'_>) -> 
 pub(super) fn rolled_back(mut row: InstallRow, doing: &Doing<'_>) -> Option<Change> {
     row.digest = row.previous.take()?;
     (row.installed_by, row.installed_ms) = (doing.by.to_owned(), doing.at_ms);
-    Some(Change {
-        expect: Expect::Version(row.version),
-        row,
-    })
+    Some(Change { expect: Expect::Version(row.version), row })
 }

@@ -63,20 +63,21 @@ pub struct VersionRecord {
 }
 
 impl PackageRecord {
+    /// SHA-256 as 64 lower-case hex digits: the name of a package.
+    pub fn digest_of(bytes: &[u8]) -> String {
+        hex::encode(Sha256::digest(bytes))
+    }
+
     pub(super) fn check(&self) -> Result<(), AddonError> {
         if self.bytes.len() > PACKAGE_MAX {
-            return Err(AddonError::TooLarge {
-                size: self.bytes.len(),
-            });
+            return Err(AddonError::TooLarge { size: self.bytes.len() });
         }
         let formed = (1..=VERSION_MAX).contains(&self.version.len())
             && self.version.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
         if !formed {
-            return Err(AddonError::Version {
-                text: self.version.chars().take(80).collect(),
-            });
+            return Err(AddonError::Version { text: self.version.chars().take(80).collect() });
         }
-        if !is_digest(&self.component_digest) || self.digest != digest_of(&self.bytes) {
+        if !is_digest(&self.component_digest) || self.digest != Self::digest_of(&self.bytes) {
             return Err(AddonError::Digest);
         }
         if self.publisher.is_empty() || !self.publisher.bytes().all(|b| b.is_ascii_graphic()) {
@@ -93,44 +94,17 @@ pub(super) fn check_asked(asked: &Grants, granted: &Grants) -> Result<(), AddonE
         return Ok(());
     }
     let mut extra = Vec::new();
-    extra.extend(
-        granted
-            .sequences
-            .difference(&both.sequences)
-            .map(|key| format!("sequence {key}")),
-    );
-    extra.extend(
-        granted
-            .approvals
-            .difference(&both.approvals)
-            .map(|scope| format!("approval {scope}")),
-    );
-    let secrets = granted
-        .secrets
-        .iter()
-        .filter(|(alias, _)| !both.secrets.contains_key(*alias));
+    extra.extend(granted.sequences.difference(&both.sequences).map(|key| format!("sequence {key}")));
+    extra.extend(granted.approvals.difference(&both.approvals).map(|scope| format!("approval {scope}")));
+    let secrets = granted.secrets.iter().filter(|(alias, _)| !both.secrets.contains_key(*alias));
     extra.extend(secrets.map(|(alias, grant)| format!("secret {alias} for {}", grant.purpose)));
-    let keys = granted
-        .keys
-        .iter()
-        .filter(|(alias, _)| !both.keys.contains_key(*alias));
+    let keys = granted.keys.iter().filter(|(alias, _)| !both.keys.contains_key(*alias));
     extra.extend(keys.map(|(alias, grant)| format!("key {alias} for {}", grant.purpose)));
-    extra.extend(
-        granted
-            .wasi
-            .difference(&both.wasi)
-            .map(|import| format!("wasi {import}")),
-    );
+    extra.extend(granted.wasi.difference(&both.wasi).map(|import| format!("wasi {import}")));
     if both.directory != granted.directory {
         extra.push("directory".into());
     }
-    Err(AddonError::NotAsked {
-        what: extra.join(", "),
-    })
-}
-
-pub(super) fn digest_of(bytes: &[u8]) -> String {
-    hex::encode(Sha256::digest(bytes))
+    Err(AddonError::NotAsked { what: extra.join(", ") })
 }
 
 fn is_digest(text: &str) -> bool {

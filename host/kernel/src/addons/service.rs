@@ -11,9 +11,10 @@ use super::change::{self, Change, Doing, How};
 use super::error::AddonError;
 use super::model::{Installed, PackageRecord, VersionRecord, check_asked};
 use super::store::{self, INSTALLS, InstallRow, NewPackageRow, PACKAGES, VERSIONS, VersionRow, grants_json};
-use super::view::{Cells, MAX_STALE, Place, View};
+use super::view::{Cells, Place, View};
 use crate::Core;
 use crate::grants::Grants;
+use crate::mirror::MAX_STALENESS;
 use crate::origin::Origin;
 
 pub struct Addons {
@@ -48,8 +49,7 @@ impl Addons {
     }
 
     pub fn get(&self, tenant: &TenantId, addon: &AddonName) -> Result<Arc<Installed>, AddonError> {
-        self.find(tenant, addon)?
-            .ok_or_else(|| not_installed(tenant, addon))
+        self.find(tenant, addon)?.ok_or_else(|| not_installed(tenant, addon))
     }
 
     /// What is installed in the tenant, by name.
@@ -79,9 +79,7 @@ impl Addons {
 
     /// The bytes of a package, checked against their digest. They are to be verified anew before they are run.
     pub async fn package(&self, digest: &str) -> Result<Vec<u8>, AddonError> {
-        let missing = || AddonError::NoPackage {
-            digest: digest.chars().take(80).collect(),
-        };
+        let missing = || AddonError::NoPackage { digest: digest.chars().take(80).collect() };
         store::bytes(&self.core.db, digest).await?.ok_or_else(missing)
     }
 
@@ -118,16 +116,11 @@ impl Addons {
         let writing = self.writing.lock().await;
         let row = self.installed_row(tenant, addon).await?;
         let from = row.digest.clone();
-        let doing = Doing {
-            tenant,
-            by: origin.subject.as_str(),
-            at_ms: self.core.now_ms(),
-        };
+        let doing = Doing { tenant, by: origin.subject.as_str(), at_ms: self.core.now_ms() };
         let change = change::rolled_back(row, &doing)
             .ok_or_else(|| AddonError::NothingBefore { addon: addon.clone() })?;
         let detail = json!({"from": from, "digest": change.row.digest});
-        self.commit(&writing, origin, &change, None, "addon.rolled-back", detail)
-            .await?;
+        self.commit(&writing, origin, &change, None, "addon.rolled-back", detail).await?;
         self.shown(&writing, tenant, addon).await
     }
 
@@ -162,12 +155,8 @@ impl Addons {
         let mut row = self.installed_row(tenant, addon).await?;
         row.removed_ms = Some(self.core.now_ms());
         let detail = json!({"version": row.semver, "digest": row.digest});
-        let change = Change {
-            expect: Expect::Version(row.version),
-            row,
-        };
-        self.commit(&writing, origin, &change, None, "addon.removed", detail)
-            .await?;
+        let change = Change { expect: Expect::Version(row.version), row };
+        self.commit(&writing, origin, &change, None, "addon.removed", detail).await?;
         self.show(&writing, tenant, addon).await?;
         Ok(())
     }
@@ -185,21 +174,18 @@ impl Addons {
         check_asked(&row.asked()?, grants)?;
         if row.granted()? != *grants {
             row.grants = grants_json(grants)?;
-            let change = Change {
-                expect: Expect::Version(row.version),
-                row,
-            };
+            let change = Change { expect: Expect::Version(row.version), row };
             let detail = json!({"grants": grants});
-            self.commit(&writing, origin, &change, None, "addon.granted", detail)
-                .await?;
+            self.commit(&writing, origin, &change, None, "addon.granted", detail).await?;
         }
         self.shown(&writing, tenant, addon).await
     }
 
-    /// Reads what other nodes changed. To be called several times within [`MAX_STALE`]; without a change it costs one query.
-    /// Where it fails and the view is older than [`MAX_STALE`], running calls lose their grants until it succeeds again.
+    /// Reads what other nodes changed. To be called every
+    /// [`REFRESH_EVERY`](crate::mirror::REFRESH_EVERY); without a change it costs one query.
+    /// Where it fails and the view is older than [`MAX_STALENESS`], running calls lose their grants until it succeeds again.
     pub async fn refresh(&self) -> Result<(), AddonError> {
-        let read = tokio::time::timeout(MAX_STALE, self.read_changes()).await;
+        let read = tokio::time::timeout(MAX_STALENESS, self.read_changes()).await;
         let outcome =
             read.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer within a second".into()).into()));
         if outcome.is_err() && self.must_be_fresh(&self.view.load()).is_err() {
@@ -215,10 +201,7 @@ impl Addons {
         let view = self.view.load();
         let unchanged = store::mark(&self.core.db).await? == view.mark && !self.closed.load(Ordering::SeqCst);
         let next = if unchanged {
-            View {
-                at,
-                ..View::clone(&view)
-            }
+            View { at, ..View::clone(&view) }
         } else {
             View::read(&self.core, &self.cells).await?
         };
@@ -229,11 +212,7 @@ impl Addons {
 
     fn must_be_fresh(&self, view: &View) -> Result<(), AddonError> {
         let age = self.core.clock.monotonic().saturating_sub(view.at);
-        if self.core.db.is_postgres() && age > MAX_STALE {
-            Err(AddonError::Stale)
-        } else {
-            Ok(())
-        }
+        if self.core.db.is_postgres() && age > MAX_STALENESS { Err(AddonError::Stale) } else { Ok(()) }
     }
 
     async fn place(
@@ -244,19 +223,12 @@ impl Addons {
         how: How<'_>,
     ) -> Result<Arc<Installed>, AddonError> {
         package.check()?;
-        let doing = Doing {
-            tenant,
-            by: origin.subject.as_str(),
-            at_ms: self.core.now_ms(),
-        };
+        let doing = Doing { tenant, by: origin.subject.as_str(), at_ms: self.core.now_ms() };
         let db = &self.core.db;
         let decide = async || {
             let current = store::one(db, tenant, &package.name).await?;
             let history = store::version(db, tenant, &package.name, &package.version).await?;
-            Ok::<_, AddonError>((
-                change::place(current, history.as_ref(), package, how, &doing)?,
-                history,
-            ))
+            Ok::<_, AddonError>((change::place(current, history.as_ref(), package, how, &doing)?, history))
         };
         // What will be refused must not leave its bytes behind.
         if decide().await?.0.is_some() {
@@ -264,11 +236,7 @@ impl Addons {
         }
         let writing = self.writing.lock().await;
         if let (Some(change), history) = decide().await? {
-            let event = if matches!(how, How::Upgrade) {
-                "addon.upgraded"
-            } else {
-                "addon.installed"
-            };
+            let event = if matches!(how, How::Upgrade) { "addon.upgraded" } else { "addon.installed" };
             let detail = json!({
                 "version": package.version,
                 "digest": package.digest,
@@ -281,8 +249,7 @@ impl Addons {
                 installed_by: doing.by.to_owned(),
                 installed_ms: doing.at_ms,
             });
-            self.commit(&writing, origin, &change, version, event, detail)
-                .await?;
+            self.commit(&writing, origin, &change, version, event, detail).await?;
         }
         self.shown(&writing, tenant, &package.name).await
     }
@@ -324,26 +291,16 @@ impl Addons {
         let mut row = self.installed_row(tenant, addon).await?;
         if (row.enabled != 0) != enabled {
             row.enabled = i64::from(enabled);
-            let event = if enabled {
-                "addon.enabled"
-            } else {
-                "addon.disabled"
-            };
+            let event = if enabled { "addon.enabled" } else { "addon.disabled" };
             let detail = json!({"version": row.semver});
-            let change = Change {
-                expect: Expect::Version(row.version),
-                row,
-            };
-            self.commit(&writing, origin, &change, None, event, detail)
-                .await?;
+            let change = Change { expect: Expect::Version(row.version), row };
+            self.commit(&writing, origin, &change, None, event, detail).await?;
         }
         self.shown(&writing, tenant, addon).await
     }
 
     async fn installed_row(&self, tenant: &TenantId, addon: &AddonName) -> Result<InstallRow, AddonError> {
-        let row = store::one(&self.core.db, tenant, addon)
-            .await?
-            .filter(|row| !row.is_removed());
+        let row = store::one(&self.core.db, tenant, addon).await?.filter(|row| !row.is_removed());
         row.ok_or_else(|| not_installed(tenant, addon))
     }
 
@@ -364,16 +321,7 @@ impl Addons {
         unit.put(&INSTALLS, &row.id, change.expect, row);
         if let Some(version) = version {
             let id = format!("{}/{}", row.id, version.semver);
-            unit.put(
-                &VERSIONS,
-                &id,
-                Expect::Absent,
-                &NewVersion {
-                    tenant: &tenant,
-                    addon: &addon,
-                    version,
-                },
-            );
+            unit.put(&VERSIONS, &id, Expect::Absent, &NewVersion { tenant: &tenant, addon: &addon, version });
         }
         unit.record(of_tenant(origin, &tenant).entry(event, addon.as_str(), detail));
         Ok(self.core.committer.commit(unit).await?)
@@ -385,9 +333,7 @@ impl Addons {
         tenant: &TenantId,
         addon: &AddonName,
     ) -> Result<Arc<Installed>, AddonError> {
-        self.show(writing, tenant, addon)
-            .await?
-            .ok_or_else(|| not_installed(tenant, addon))
+        self.show(writing, tenant, addon).await?.ok_or_else(|| not_installed(tenant, addon))
     }
 
     /// Brings one place up to date after a commit. Where that fails the change stands all the same, and nothing is found
@@ -426,15 +372,9 @@ struct NewVersion<'a> {
 }
 
 fn of_tenant(origin: &Origin, tenant: &TenantId) -> Origin {
-    Origin {
-        tenant: Some(tenant.clone()),
-        ..origin.clone()
-    }
+    Origin { tenant: Some(tenant.clone()), ..origin.clone() }
 }
 
 fn not_installed(tenant: &TenantId, addon: &AddonName) -> AddonError {
-    AddonError::NotInstalled {
-        tenant: tenant.clone(),
-        addon: addon.clone(),
-    }
+    AddonError::NotInstalled { tenant: tenant.clone(), addon: addon.clone() }
 }

@@ -5,7 +5,7 @@ use bulla_store::{Db, Sql, StoreError};
 use serde::Serialize;
 
 use super::error::AddonError;
-use super::model::{PackageRecord, VersionRecord, digest_of};
+use super::model::{PackageRecord, VersionRecord};
 use crate::grants::Grants;
 
 bulla_store::table! {
@@ -94,9 +94,7 @@ struct CountRow {
 pub(super) async fn mark(db: &Db) -> Result<Mark, StoreError> {
     const MARK: Sql =
         Sql::both("SELECT CAST(COALESCE(SUM(version), 0) AS BIGINT) AS version_sum FROM addon_install");
-    db.fetch_one(&MARK, &[])
-        .await?
-        .ok_or_else(|| StoreError::Corrupt("a sum without a row".into()))
+    db.fetch_one(&MARK, &[]).await?.ok_or_else(|| StoreError::Corrupt("a sum without a row".into()))
 }
 
 /// Also the removed ones.
@@ -120,8 +118,7 @@ pub(super) async fn one(
          i.installed_ms, i.removed_ms, p.semver, p.component_digest, p.publisher, p.asked \
          FROM addon_install i JOIN addon_package p ON p.id = i.digest WHERE i.tenant = $1 AND i.addon = $2",
     );
-    db.fetch_one(&ONE, &[tenant.as_str().into(), addon.as_str().into()])
-        .await
+    db.fetch_one(&ONE, &[tenant.as_str().into(), addon.as_str().into()]).await
 }
 
 pub(super) async fn version(
@@ -134,11 +131,7 @@ pub(super) async fn version(
         "SELECT semver, digest, installed_by, installed_ms FROM addon_version \
          WHERE tenant = $1 AND addon = $2 AND semver = $3",
     );
-    db.fetch_one(
-        &VERSION,
-        &[tenant.as_str().into(), addon.as_str().into(), semver.into()],
-    )
-    .await
+    db.fetch_one(&VERSION, &[tenant.as_str().into(), addon.as_str().into(), semver.into()]).await
 }
 
 pub(super) async fn versions(
@@ -150,9 +143,7 @@ pub(super) async fn versions(
         "SELECT semver, digest, installed_by, installed_ms FROM addon_version \
          WHERE tenant = $1 AND addon = $2 ORDER BY installed_ms, id",
     );
-    let rows = db
-        .fetch::<VersionRow>(&VERSIONS_OF, &[tenant.as_str().into(), addon.as_str().into()])
-        .await?;
+    let rows = db.fetch::<VersionRow>(&VERSIONS_OF, &[tenant.as_str().into(), addon.as_str().into()]).await?;
     Ok(rows
         .into_iter()
         .map(|row| VersionRecord {
@@ -166,10 +157,7 @@ pub(super) async fn versions(
 
 pub(super) async fn has_package(db: &Db, digest: &str) -> Result<bool, StoreError> {
     const HAS: Sql = Sql::both("SELECT COUNT(*) AS count FROM addon_package WHERE id = $1");
-    Ok(db
-        .fetch_one::<CountRow>(&HAS, &[digest.into()])
-        .await?
-        .is_some_and(|row| row.count > 0))
+    Ok(db.fetch_one::<CountRow>(&HAS, &[digest.into()]).await?.is_some_and(|row| row.count > 0))
 }
 
 /// The bytes of a package, if they still are what their digest says.
@@ -180,7 +168,7 @@ pub(super) async fn bytes(db: &Db, digest: &str) -> Result<Option<Vec<u8>>, Stor
     };
     let corrupt = |what: &str| StoreError::Corrupt(format!("package `{digest}`: {what}"));
     let bytes = STANDARD.decode(row.bytes).map_err(|_| corrupt("not Base64"))?;
-    if digest_of(&bytes) != digest {
+    if PackageRecord::digest_of(&bytes) != digest {
         return Err(corrupt("the bytes have another digest"));
     }
     Ok(Some(bytes))

@@ -4,7 +4,7 @@ use bulla_base::{AddonName, Alias, Coded, Purpose, TenantId, codes};
 use bulla_store::Expect;
 
 use super::change::{Doing, How, place, rolled_back};
-use super::model::{check_asked, digest_of};
+use super::model::check_asked;
 use super::store::{InstallRow, VersionRow, grants_json};
 use super::view::Cells;
 use super::*;
@@ -15,10 +15,7 @@ fn alias(text: &str) -> Alias {
 }
 
 fn sequences(names: &[&str]) -> Grants {
-    Grants {
-        sequences: names.iter().map(|name| alias(name)).collect(),
-        ..Default::default()
-    }
+    Grants { sequences: names.iter().map(|name| alias(name)).collect(), ..Default::default() }
 }
 
 fn package(version: &str, asked: Grants) -> PackageRecord {
@@ -26,8 +23,8 @@ fn package(version: &str, asked: Grants) -> PackageRecord {
     PackageRecord {
         name: AddonName::new("einvoice").unwrap(),
         version: version.into(),
-        digest: digest_of(&bytes),
-        component_digest: digest_of(b"component"),
+        digest: PackageRecord::digest_of(&bytes),
+        component_digest: PackageRecord::digest_of(b"component"),
         publisher: "k1".into(),
         bytes,
         asked,
@@ -40,11 +37,7 @@ fn placed(
     how: How<'_>,
 ) -> Result<Option<InstallRow>, AddonError> {
     let tenant = TenantId::new("acme").unwrap();
-    let doing = Doing {
-        tenant: &tenant,
-        by: "op",
-        at_ms: 7,
-    };
+    let doing = Doing { tenant: &tenant, by: "op", at_ms: 7 };
     let change = place(current.cloned(), None, package, how, &doing)?;
     Ok(change.map(|change| {
         let mut row = change.row;
@@ -58,9 +51,7 @@ fn placed(
 }
 
 fn installed(version: &str, asked: Grants, granted: &Grants) -> InstallRow {
-    placed(None, &package(version, asked), How::Install(granted))
-        .unwrap()
-        .unwrap()
+    placed(None, &package(version, asked), How::Install(granted)).unwrap().unwrap()
 }
 
 #[test]
@@ -72,30 +63,12 @@ fn a_record_is_what_it_says() {
         change(&mut record);
         record.check().unwrap_err()
     };
-    assert!(matches!(
-        wrong(|one| one.bytes = b"other".as_slice().into()),
-        AddonError::Digest
-    ));
-    assert!(matches!(
-        wrong(|one| one.digest.make_ascii_uppercase()),
-        AddonError::Digest
-    ));
-    assert!(matches!(
-        wrong(|one| one.component_digest.clear()),
-        AddonError::Digest
-    ));
-    assert!(matches!(
-        wrong(|one| one.version = "1/0".into()),
-        AddonError::Version { .. }
-    ));
-    assert!(matches!(
-        wrong(|one| one.version = "1".repeat(65)),
-        AddonError::Version { .. }
-    ));
-    assert!(matches!(
-        wrong(|one| one.publisher.clear()),
-        AddonError::Publisher
-    ));
+    assert!(matches!(wrong(|one| one.bytes = b"other".as_slice().into()), AddonError::Digest));
+    assert!(matches!(wrong(|one| one.digest.make_ascii_uppercase()), AddonError::Digest));
+    assert!(matches!(wrong(|one| one.component_digest.clear()), AddonError::Digest));
+    assert!(matches!(wrong(|one| one.version = "1/0".into()), AddonError::Version { .. }));
+    assert!(matches!(wrong(|one| one.version = "1".repeat(65)), AddonError::Version { .. }));
+    assert!(matches!(wrong(|one| one.publisher.clear()), AddonError::Publisher));
     let large = wrong(|one| one.bytes = vec![0; PACKAGE_MAX + 1].into());
     assert_eq!(large.code(), codes::TOO_LARGE);
 }
@@ -128,11 +101,7 @@ fn installing_twice_is_nothing_or_a_conflict() {
     let (asked, granted) = (sequences(&["a", "b"]), sequences(&["a"]));
     let row = installed("1.0.0", asked.clone(), &granted);
     let same = package("1.0.0", asked.clone());
-    assert!(
-        placed(Some(&row), &same, How::Install(&granted))
-            .unwrap()
-            .is_none()
-    );
+    assert!(placed(Some(&row), &same, How::Install(&granted)).unwrap().is_none());
     let other_grants = placed(Some(&row), &same, How::Install(&asked));
     assert!(matches!(other_grants, Err(AddonError::AlreadyInstalled { .. })));
     let other = placed(Some(&row), &package("2.0.0", asked), How::Install(&granted));
@@ -145,18 +114,11 @@ fn an_upgrade_keeps_the_grants_and_the_way_back() {
     let row = installed("1.0.0", sequences(&["a"]), &granted);
     let next = package("1.1.0", sequences(&["a", "b"]));
     let upgraded = placed(Some(&row), &next, How::Upgrade).unwrap().unwrap();
-    assert_eq!(
-        (upgraded.previous.as_ref(), upgraded.granted().unwrap()),
-        (Some(&row.digest), granted)
-    );
+    assert_eq!((upgraded.previous.as_ref(), upgraded.granted().unwrap()), (Some(&row.digest), granted));
     assert!(placed(Some(&upgraded), &next, How::Upgrade).unwrap().is_none());
 
     let tenant = TenantId::new("acme").unwrap();
-    let doing = Doing {
-        tenant: &tenant,
-        by: "op",
-        at_ms: 8,
-    };
+    let doing = Doing { tenant: &tenant, by: "op", at_ms: 8 };
     let back = rolled_back(upgraded, &doing).unwrap().row;
     assert_eq!((&back.digest, &back.previous), (&row.digest, &None));
     assert!(rolled_back(back, &doing).is_none());
@@ -165,44 +127,26 @@ fn an_upgrade_keeps_the_grants_and_the_way_back() {
 #[test]
 fn only_what_is_there_is_upgraded() {
     let next = package("1.1.0", Grants::default());
-    assert!(matches!(
-        placed(None, &next, How::Upgrade),
-        Err(AddonError::NotInstalled { .. })
-    ));
+    assert!(matches!(placed(None, &next, How::Upgrade), Err(AddonError::NotInstalled { .. })));
     let mut removed = installed("1.0.0", Grants::default(), &Grants::default());
     removed.removed_ms = Some(9);
-    assert!(matches!(
-        placed(Some(&removed), &next, How::Upgrade),
-        Err(AddonError::NotInstalled { .. })
-    ));
-    let again = placed(Some(&removed), &next, How::Install(&Grants::default()))
-        .unwrap()
-        .unwrap();
+    assert!(matches!(placed(Some(&removed), &next, How::Upgrade), Err(AddonError::NotInstalled { .. })));
+    let again = placed(Some(&removed), &next, How::Install(&Grants::default())).unwrap().unwrap();
     assert_eq!((again.removed_ms, again.previous, again.version), (None, None, 2));
 }
 
 #[test]
 fn a_version_is_one_package_for_ever() {
     let tenant = TenantId::new("acme").unwrap();
-    let doing = Doing {
-        tenant: &tenant,
-        by: "op",
-        at_ms: 8,
-    };
+    let doing = Doing { tenant: &tenant, by: "op", at_ms: 8 };
     let before = VersionRow {
         semver: "1.0.0".into(),
-        digest: digest_of(b"x"),
+        digest: PackageRecord::digest_of(b"x"),
         installed_by: "op".into(),
         installed_ms: 1,
     };
     for how in [How::Upgrade, How::Install(&Grants::default())] {
-        let refused = place(
-            None,
-            Some(&before),
-            &package("1.0.0", Grants::default()),
-            how,
-            &doing,
-        );
+        let refused = place(None, Some(&before), &package("1.0.0", Grants::default()), how, &doing);
         assert!(matches!(refused, Err(AddonError::VersionReused { .. })));
     }
 }
@@ -213,23 +157,15 @@ fn a_running_call_of_an_old_version_keeps_to_its_own_manifest() {
     let both = sequences(&["a", "b"]);
     let old = installed("1.0.0", sequences(&["a"]), &sequences(&["a"]));
     let held = cells.apply(&old).unwrap().unwrap().grants;
-    let mut new = placed(Some(&old), &package("2.0.0", both.clone()), How::Upgrade)
-        .unwrap()
-        .unwrap();
+    let mut new = placed(Some(&old), &package("2.0.0", both.clone()), How::Upgrade).unwrap().unwrap();
     new.grants = grants_json(&both).unwrap();
     let fresh = cells.apply(&new).unwrap().unwrap().grants;
     assert!(fresh.allows(Capability::Sequence(&alias("b"))));
-    assert!(
-        !held.allows(Capability::Sequence(&alias("b"))),
-        "its manifest never asked for it"
-    );
+    assert!(!held.allows(Capability::Sequence(&alias("b"))), "its manifest never asked for it");
 
     new.grants = grants_json(&sequences(&["b"])).unwrap();
     cells.apply(&new).unwrap();
-    assert!(
-        !held.allows(Capability::Sequence(&alias("a"))),
-        "the operator took it away"
-    );
+    assert!(!held.allows(Capability::Sequence(&alias("a"))), "the operator took it away");
 }
 
 #[test]
@@ -238,11 +174,8 @@ fn disabling_and_removing_take_the_grants_of_running_calls() {
     let mut row = installed("1.0.0", sequences(&["a"]), &sequences(&["a"]));
     let allows = |row: &InstallRow| {
         let held = cells.apply(row).unwrap();
-        let open = cells
-            .apply(&installed("1.0.0", sequences(&["a"]), &sequences(&["a"])))
-            .unwrap()
-            .unwrap()
-            .grants;
+        let open =
+            cells.apply(&installed("1.0.0", sequences(&["a"]), &sequences(&["a"]))).unwrap().unwrap().grants;
         cells.apply(row).unwrap();
         (held.is_some(), open.allows(Capability::Sequence(&alias("a"))))
     };

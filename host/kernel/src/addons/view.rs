@@ -13,9 +13,6 @@ use super::store::{self, InstallRow, Mark};
 use crate::Core;
 use crate::grants::{GrantCell, Grants};
 
-/// How old another node's view of a change may be.
-pub const MAX_STALE: Duration = Duration::from_secs(1);
-
 pub(super) type Place = (TenantId, AddonName);
 
 #[derive(Clone)]
@@ -37,11 +34,7 @@ impl View {
                 installed.insert((one.tenant.clone(), one.addon.clone()), Arc::new(one));
             }
         }
-        Ok(Self {
-            mark,
-            at,
-            installed: Arc::new(installed),
-        })
+        Ok(Self { mark, at, installed: Arc::new(installed) })
     }
 }
 
@@ -63,11 +56,7 @@ impl Cells {
         let addon = AddonName::new(&row.addon).map_err(corrupt)?;
         let (asked, granted) = (row.asked()?, row.granted()?);
         let (enabled, removed) = (row.enabled != 0, row.is_removed());
-        let open = if enabled && !removed {
-            granted.clone()
-        } else {
-            Grants::default()
-        };
+        let open = if enabled && !removed { granted.clone() } else { Grants::default() };
         let grants = self.set((tenant.clone(), addon.clone()), &row.digest, &asked, &open);
         if removed {
             return Ok(None);
@@ -94,10 +83,7 @@ impl Cells {
         let cells = places.entry(place).or_default();
         let own = cells
             .entry(digest.to_owned())
-            .or_insert_with(|| Cell {
-                asked: asked.clone(),
-                in_force: GrantCell::default(),
-            })
+            .or_insert_with(|| Cell { asked: asked.clone(), in_force: GrantCell::default() })
             .in_force
             .clone();
         for cell in cells.values() {

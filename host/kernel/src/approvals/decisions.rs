@@ -39,7 +39,9 @@ impl Approvals {
             self.audit_refusal(&origin, id, principal, &refusal).await?;
             return Err(refusal);
         }
-        if row.status()? == decide.answer.status() && row.decider.as_deref() == Some(principal.subject.as_str()) {
+        if row.status()? == decide.answer.status()
+            && row.decider.as_deref() == Some(principal.subject.as_str())
+        {
             return Ok(row.view()?);
         }
         let now_ms = self.core.now_ms();
@@ -51,7 +53,11 @@ impl Approvals {
             let shown = shown.chars().take(80).collect();
             return Err(ApprovalError::OtherDigest { id: id.clone(), stored: row.digest, shown });
         }
-        let ended = Ended { status: decide.answer.status(), by: Some(principal.subject.clone()), reason: decide.reason };
+        let ended = Ended {
+            status: decide.answer.status(),
+            by: Some(principal.subject.clone()),
+            reason: decide.reason,
+        };
         self.end(&origin, id, row, ended).await
     }
 
@@ -79,7 +85,8 @@ impl Approvals {
         if status != Status::Waiting {
             return Err(ApprovalError::Closed { id: id.clone(), status });
         }
-        let ended = Ended { status: Status::Cancelled, by: Some(principal.subject.clone()), reason: Some(reason) };
+        let ended =
+            Ended { status: Status::Cancelled, by: Some(principal.subject.clone()), reason: Some(reason) };
         self.end(&origin, id, row, ended).await
     }
 
@@ -97,7 +104,8 @@ impl Approvals {
                 policy_version: None,
                 call: None,
             };
-            match self.end(&origin, &id, row, Ended { status: Status::Expired, by: None, reason: None }).await {
+            match self.end(&origin, &id, row, Ended { status: Status::Expired, by: None, reason: None }).await
+            {
                 Ok(_) => ended += 1,
                 Err(ApprovalError::Closed { .. }) => {}
                 Err(error) => return Err(error),
@@ -126,7 +134,11 @@ impl Approvals {
         if approvers.iter().any(|approver| approver.is(principal)) { Ok(()) } else { Err(not_approver()) }
     }
 
-    async fn approvers_now(&self, tenant: &TenantId, row: &ApprovalRow) -> Result<Vec<Approver>, ApprovalError> {
+    async fn approvers_now(
+        &self,
+        tenant: &TenantId,
+        row: &ApprovalRow,
+    ) -> Result<Vec<Approver>, ApprovalError> {
         let scope = row.text(&row.scope, Scope::new)?;
         // From the database, not from memory: another node may have loaded rules a moment ago.
         let rules = store::rules(&self.core.db, tenant, &scope, None).await?;
@@ -149,7 +161,11 @@ impl Approvals {
             _ => return Ok(()),
         };
         let mut unit = Unit::default();
-        unit.record(origin.entry("approval.refused", id.as_str(), json!({"by": principal.subject, "why": why})));
+        unit.record(origin.entry(
+            "approval.refused",
+            id.as_str(),
+            json!({"by": principal.subject, "why": why}),
+        ));
         Ok(self.core.committer.commit(unit).await?)
     }
 
@@ -170,7 +186,8 @@ impl Approvals {
             ..row
         };
         if let (Status::Approved, Some(decider)) = (ended.status, &ended.by) {
-            let job = self.continuations.stage(&mut unit, origin, &continuation(id, &row, decider, &origin.trace)?);
+            let job =
+                self.continuations.stage(&mut unit, origin, &continuation(id, &row, decider, &origin.trace)?);
             row.job = Some(job.to_string());
         }
         unit.put(&APPROVALS, id.as_str(), Expect::Version(row.version), &row);

@@ -48,7 +48,8 @@ impl Facts {
         }
         let mut checked = BTreeMap::new();
         for (name, fact) in facts {
-            let refused = |reason: String| ApprovalError::Fact { name: name.chars().take(80).collect(), reason };
+            let refused =
+                |reason: String| ApprovalError::Fact { name: name.chars().take(80).collect(), reason };
             let value = Value::of(&fact).map_err(|error| refused(error.to_string()))?;
             let key = FactName::try_from(name.clone()).map_err(|error| refused(error.to_string()))?;
             if checked.insert(key, value).is_some() {
@@ -64,7 +65,8 @@ impl Facts {
 
     /// As they are stored: an object of `{"<name>": {"decimal": "12.50"}}`.
     pub(super) fn to_json(&self) -> String {
-        let facts: BTreeMap<&str, Fact> = self.0.iter().map(|(name, value)| (name.0.as_str(), value.fact())).collect();
+        let facts: BTreeMap<&str, Fact> =
+            self.0.iter().map(|(name, value)| (name.0.as_str(), value.fact())).collect();
         serde_json::to_string(&facts).unwrap_or_default()
     }
 
@@ -215,7 +217,8 @@ pub struct Day(pub Date);
 impl TryFrom<String> for Day {
     type Error = InvalidValue;
     fn try_from(text: String) -> Result<Self, InvalidValue> {
-        let shape = text.len() == 10 && text.bytes().enumerate().all(|(at, b)| (b == b'-') == (at == 4 || at == 7));
+        let shape =
+            text.len() == 10 && text.bytes().enumerate().all(|(at, b)| (b == b'-') == (at == 4 || at == 7));
         let date = shape.then(|| Date::from_str(&text).ok()).flatten();
         date.map(Self).ok_or_else(|| InvalidValue::new(&text, "a date like `2026-03-31`"))
     }

@@ -18,7 +18,7 @@
 //! # Limits
 //! 64 facts a request, text facts of 1,000 bytes, decimals of 38 digits; 100 rules a scope, 50 approvers a rule, depth 8,
 //! documents of 256 KiB; continuation payloads of 256 KiB; reasons of 500 bytes. Rules in memory are at most
-//! [`MAX_STALENESS`] behind other nodes, or evaluation is `unavailable`.
+//! [`MAX_STALENESS`](crate::mirror::MAX_STALENESS) behind other nodes, or evaluation is `unavailable`.
 //!
 //! # Errors, in order of precedence
 //! In a call: `denied`, `invalid` (facts), `unavailable`, `not-found` (no rules), `invalid` (a missing fact, the subject,
@@ -43,6 +43,5 @@ pub use facts::{Day, Decimal, Fact, FactName, Facts, MAX_FACTS};
 pub use model::{Answer, Approval, Decide, Outcome, Page, Status, SubjectRef, Then, Verdict};
 pub use overlay::Overlay;
 pub use predicate::Predicate;
-pub use registry::MAX_STALENESS;
 pub use rules::{Approver, MAX_DEPTH, MAX_DOCUMENT, MAX_RULES, Rule, RuleDocument, RuleSet};
 pub use service::{Approvals, MAX_PAYLOAD, RulesVersion};

@@ -20,7 +20,8 @@ pub enum Status {
 }
 
 impl Status {
-    pub const ALL: [Self; 5] = [Self::Waiting, Self::Approved, Self::Rejected, Self::Cancelled, Self::Expired];
+    pub const ALL: [Self; 5] =
+        [Self::Waiting, Self::Approved, Self::Rejected, Self::Cancelled, Self::Expired];
 
     pub fn as_str(self) -> &'static str {
         match self {

@@ -33,8 +33,8 @@ pub enum Predicate {
 /// What is asked of one fact. Where a test has several parts, all must hold.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Test {
-    Decimal(DecimalTest),
-    Text(TextTest),
+    Decimal(Box<DecimalTest>),
+    Text(Box<TextTest>),
     Flag(bool),
     Date(DateTest),
 }
@@ -184,14 +184,20 @@ impl DateTest {
 impl fmt::Display for Test {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts: Vec<String> = match self {
-            Self::Decimal(test) => {
-                [("gt", &test.gt), ("ge", &test.ge), ("lt", &test.lt), ("le", &test.le), ("eq", &test.eq), ("ne", &test.ne)]
-                    .into_iter()
-                    .filter_map(|(word, bound)| bound.as_ref().map(|bound| format!("{word} {bound}")))
-                    .collect()
-            }
+            Self::Decimal(test) => [
+                ("gt", &test.gt),
+                ("ge", &test.ge),
+                ("lt", &test.lt),
+                ("le", &test.le),
+                ("eq", &test.eq),
+                ("ne", &test.ne),
+            ]
+            .into_iter()
+            .filter_map(|(word, bound)| bound.as_ref().map(|bound| format!("{word} {bound}")))
+            .collect(),
             Self::Text(test) => {
-                let one = [("eq", &test.eq), ("ne", &test.ne)].map(|(word, text)| Some(format!("{word} `{}`", text.as_ref()?)));
+                let one = [("eq", &test.eq), ("ne", &test.ne)]
+                    .map(|(word, text)| Some(format!("{word} `{}`", text.as_ref()?)));
                 let list = [("in", &test.one_of), ("not-in", &test.none_of)]
                     .map(|(word, list)| Some(format!("{word} [{}]", list.as_ref()?.join(", "))));
                 one.into_iter().chain(list).flatten().collect()
@@ -239,13 +245,19 @@ impl TryFrom<Clause> for Predicate {
 
     fn try_from(clause: Clause) -> Result<Self, InvalidClause> {
         let refused = |text: &str| Err(InvalidClause(text.into()));
-        let joined = [clause.always.is_some(), clause.all.is_some(), clause.any.is_some(), clause.not.is_some(), clause.fact.is_some()];
+        let joined = [
+            clause.always.is_some(),
+            clause.all.is_some(),
+            clause.any.is_some(),
+            clause.not.is_some(),
+            clause.fact.is_some(),
+        ];
         if joined.into_iter().filter(|given| *given).count() != 1 {
             return refused("a predicate has exactly one of `all`, `any`, `not`, `fact` and `always`");
         }
         let tests: Vec<Test> = [
-            clause.decimal.map(Test::Decimal),
-            clause.text.map(Test::Text),
+            clause.decimal.map(Box::new).map(Test::Decimal),
+            clause.text.map(Box::new).map(Test::Text),
             clause.flag.map(Test::Flag),
             clause.date.map(Test::Date),
         ]
@@ -280,9 +292,13 @@ impl Test {
     fn check(&self) -> Result<(), InvalidClause> {
         let refused = |text: &str| Err(InvalidClause(text.into()));
         match self {
-            Self::Decimal(test) if *test == DecimalTest::default() => refused("a `decimal` test has at least one bound"),
+            Self::Decimal(test) if **test == DecimalTest::default() => {
+                refused("a `decimal` test has at least one bound")
+            }
             Self::Date(test) if *test == DateTest::default() => refused("a `date` test has `from` or `to`"),
-            Self::Date(DateTest { from: Some(from), to: Some(to) }) if from > to => refused("`from` is after `to`"),
+            Self::Date(DateTest { from: Some(from), to: Some(to) }) if from > to => {
+                refused("`from` is after `to`")
+            }
             Self::Text(test) => test.check(),
             _ => Ok(()),
         }
@@ -297,9 +313,14 @@ impl TextTest {
         }
         let texts: Vec<&String> = [&self.eq, &self.ne].into_iter().flatten().chain(lists.flatten()).collect();
         if texts.is_empty() {
-            return Err(InvalidClause("a `text` test has at least one of `eq`, `ne`, `in` and `not-in`".into()));
+            return Err(InvalidClause(
+                "a `text` test has at least one of `eq`, `ne`, `in` and `not-in`".into(),
+            ));
         }
-        texts.into_iter().try_for_each(|text| checked_text(text).map(drop)).map_err(|error| InvalidClause(error.to_string()))
+        texts
+            .into_iter()
+            .try_for_each(|text| checked_text(text).map(drop))
+            .map_err(|error| InvalidClause(error.to_string()))
     }
 }
 
@@ -314,8 +335,8 @@ impl From<Predicate> for Clause {
             Predicate::Fact(name, test) => {
                 let named = Self { fact: Some(name), ..none };
                 match test {
-                    Test::Decimal(test) => Self { decimal: Some(test), ..named },
-                    Test::Text(test) => Self { text: Some(test), ..named },
+                    Test::Decimal(test) => Self { decimal: Some(*test), ..named },
+                    Test::Text(test) => Self { text: Some(*test), ..named },
                     Test::Flag(flag) => Self { flag: Some(flag), ..named },
                     Test::Date(test) => Self { date: Some(test), ..named },
                 }

@@ -10,9 +10,7 @@ use bulla_base::{Scope, TenantId};
 
 use super::error::ApprovalError;
 use super::rules::RuleSet;
-
-/// How far the rules in memory may be behind other nodes; beyond it evaluation is `unavailable`.
-pub const MAX_STALENESS: Duration = Duration::from_secs(1);
+use crate::mirror::MAX_STALENESS;
 
 type Scopes = HashMap<Scope, Arc<RuleSet>>;
 

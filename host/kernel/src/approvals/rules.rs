@@ -85,7 +85,8 @@ impl RuleDocument {
     }
 
     pub fn from_json(text: &str) -> Result<Self, ApprovalError> {
-        let document: Self = serde_json::from_str(bounded(text)?).map_err(|error| refused(error.to_string()))?;
+        let document: Self =
+            serde_json::from_str(bounded(text)?).map_err(|error| refused(error.to_string()))?;
         document.check()?;
         Ok(document)
     }
@@ -184,7 +185,8 @@ fn approver_hash(approvers: &[Approver]) -> String {
 
 fn cut(mut line: String) -> String {
     if line.len() > MAX_RATIONALE {
-        let end = (0..=MAX_RATIONALE - '…'.len_utf8()).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
+        let end =
+            (0..=MAX_RATIONALE - '…'.len_utf8()).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
         line.truncate(end);
         line.push('…');
     }

@@ -54,7 +54,7 @@ impl Approvals {
         Ok(room)
     }
 
-    /// Looks for rules that other nodes loaded. To be called several times a second on PostgreSQL.
+    /// Looks for rules that other nodes loaded. On PostgreSQL to be called every [`REFRESH_EVERY`](crate::mirror::REFRESH_EVERY).
     pub async fn refresh(&self) -> Result<(), ApprovalError> {
         let looked = self.core.clock.monotonic();
         let mut newer = Vec::new();
@@ -71,7 +71,12 @@ impl Approvals {
     }
 
     /// What the rules in force say. No effect.
-    pub fn evaluate(&self, call: &mut Call, scope: &Scope, facts: Vec<(String, Fact)>) -> Result<Verdict, ApprovalError> {
+    pub fn evaluate(
+        &self,
+        call: &mut Call,
+        scope: &Scope,
+        facts: Vec<(String, Fact)>,
+    ) -> Result<Verdict, ApprovalError> {
         call.require(Capability::Approval(scope))?;
         Ok(self.judge(&call.tenant, scope, &Facts::new(facts)?)?.0)
     }
@@ -117,7 +122,12 @@ impl Approvals {
     }
 
     /// How a request of this addon stands. Reads the database, unless this very call made it.
-    pub async fn state(&self, call: &mut Call, scope: &Scope, id: &ApprovalId) -> Result<Status, ApprovalError> {
+    pub async fn state(
+        &self,
+        call: &mut Call,
+        scope: &Scope,
+        id: &ApprovalId,
+    ) -> Result<Status, ApprovalError> {
         call.require(Capability::Approval(scope))?;
         let addon = &call.addon().addon;
         if call.approvals.holds(addon, scope, id) {
@@ -131,7 +141,12 @@ impl Approvals {
 
     /// Makes this document the rules of its scope, as the next version. The one in force loaded again changes nothing.
     /// Gives the version in force.
-    pub async fn load_rules(&self, origin: &Origin, tenant: &TenantId, document: RuleDocument) -> Result<u32, ApprovalError> {
+    pub async fn load_rules(
+        &self,
+        origin: &Origin,
+        tenant: &TenantId,
+        document: RuleDocument,
+    ) -> Result<u32, ApprovalError> {
         document.check()?;
         let scope = document.scope.clone();
         let current = store::rules(&self.core.db, tenant, &scope, None).await?;
@@ -143,7 +158,8 @@ impl Approvals {
             tenant: tenant.to_string(),
             scope: scope.to_string(),
             number: version.into(),
-            document: serde_json::to_string(&document).map_err(|error| ApprovalError::Rules { reason: error.to_string() })?,
+            document: serde_json::to_string(&document)
+                .map_err(|error| ApprovalError::Rules { reason: error.to_string() })?,
             loaded_by: origin.subject.to_string(),
             loaded_ms: self.core.now_ms(),
         };
@@ -151,14 +167,22 @@ impl Approvals {
         let origin = Origin { tenant: Some(tenant.clone()), ..origin.clone() };
         let mut unit = Unit::default();
         unit.put(&RULES, &store::rules_id(tenant, &scope, version.into()), Expect::Absent, &row);
-        unit.record(origin.entry("approval.rules-loaded", scope.as_str(), json!({"rules-version": version, "rules": names})));
+        unit.record(origin.entry(
+            "approval.rules-loaded",
+            scope.as_str(),
+            json!({"rules-version": version, "rules": names}),
+        ));
         self.core.committer.commit(unit).await?;
         self.registry.learn(vec![(tenant.clone(), Arc::new(RuleSet { version, document }))]);
         Ok(version)
     }
 
     /// The versions of a scope's rules, newest first, at most 100; empty for a scope without rules.
-    pub async fn rules_history(&self, tenant: &TenantId, scope: &Scope) -> Result<Vec<RulesVersion>, ApprovalError> {
+    pub async fn rules_history(
+        &self,
+        tenant: &TenantId,
+        scope: &Scope,
+    ) -> Result<Vec<RulesVersion>, ApprovalError> {
         let version = |row: &RulesRow| -> Result<RulesVersion, StoreError> {
             let RuleSet { version, document } = row.read()?;
             Ok(RulesVersion { version, loaded_by: row.loaded_by.clone(), loaded_ms: row.loaded_ms, document })
@@ -184,20 +208,29 @@ impl Approvals {
     }
 
     pub(super) async fn row(&self, tenant: &TenantId, id: &ApprovalId) -> Result<ApprovalRow, ApprovalError> {
-        store::by_id(&self.core.db, tenant, id).await?.ok_or_else(|| ApprovalError::Unknown { id: id.clone() })
+        store::by_id(&self.core.db, tenant, id)
+            .await?
+            .ok_or_else(|| ApprovalError::Unknown { id: id.clone() })
     }
 
     pub(super) fn today(&self) -> Day {
         Day(self.core.clock.now().to_zoned(TimeZone::UTC).date())
     }
 
-    fn judge(&self, tenant: &TenantId, scope: &Scope, facts: &Facts) -> Result<(Verdict, Arc<RuleSet>), ApprovalError> {
+    fn judge(
+        &self,
+        tenant: &TenantId,
+        scope: &Scope,
+        facts: &Facts,
+    ) -> Result<(Verdict, Arc<RuleSet>), ApprovalError> {
         // One process writes SQLite, and it learns of its own writes at once.
         if self.core.db.is_postgres() {
             self.registry.check_fresh(self.core.clock.monotonic())?;
         }
-        let rules =
-            self.registry.get(tenant, scope).ok_or_else(|| ApprovalError::NoRules { scope: scope.clone() })?;
+        let rules = self
+            .registry
+            .get(tenant, scope)
+            .ok_or_else(|| ApprovalError::NoRules { scope: scope.clone() })?;
         Ok((rules.evaluate(facts, self.today())?, rules))
     }
 

@@ -96,8 +96,10 @@ const EXPIRED: Sql = Sql::both(
     "SELECT * FROM approval WHERE status = 'waiting' AND expires_ms <= $1 ORDER BY expires_ms LIMIT $2",
 );
 const OPEN_BY_ID: Sql = Sql::both("SELECT tenant, approval FROM approval_open WHERE tenant = $1 AND id = $2");
-const HEADS: Sql = Sql::both("SELECT tenant, scope, MAX(number) AS number FROM approval_rules GROUP BY tenant, scope");
-const RULES_BY_NUMBER: Sql = Sql::both("SELECT * FROM approval_rules WHERE tenant = $1 AND scope = $2 AND number = $3");
+const HEADS: Sql =
+    Sql::both("SELECT tenant, scope, MAX(number) AS number FROM approval_rules GROUP BY tenant, scope");
+const RULES_BY_NUMBER: Sql =
+    Sql::both("SELECT * FROM approval_rules WHERE tenant = $1 AND scope = $2 AND number = $3");
 const RULES_LATEST: Sql =
     Sql::both("SELECT * FROM approval_rules WHERE tenant = $1 AND scope = $2 ORDER BY number DESC LIMIT 1");
 const RULES_HISTORY: Sql =
@@ -117,7 +119,11 @@ pub(super) fn rules_id(tenant: &TenantId, scope: &Scope, number: i64) -> String 
     format!("{tenant}/{scope}/{number}")
 }
 
-pub(super) async fn by_id(db: &Db, tenant: &TenantId, id: &ApprovalId) -> Result<Option<ApprovalRow>, StoreError> {
+pub(super) async fn by_id(
+    db: &Db,
+    tenant: &TenantId,
+    id: &ApprovalId,
+) -> Result<Option<ApprovalRow>, StoreError> {
     db.fetch_one(&BY_ID, &[tenant.as_str().into(), id.as_str().into()]).await
 }
 
@@ -132,7 +138,11 @@ pub(super) async fn expired(db: &Db, now_ms: i64, limit: i64) -> Result<Vec<Appr
     db.fetch(&EXPIRED, &[now_ms.into(), limit.into()]).await
 }
 
-pub(super) async fn open(db: &Db, tenant: &TenantId, open_id: &str) -> Result<Option<ApprovalId>, StoreError> {
+pub(super) async fn open(
+    db: &Db,
+    tenant: &TenantId,
+    open_id: &str,
+) -> Result<Option<ApprovalId>, StoreError> {
     let row: Option<OpenRow> = db.fetch_one(&OPEN_BY_ID, &[tenant.as_str().into(), open_id.into()]).await?;
     row.map(|row| parsed("approval_open", &row.approval, ApprovalId::new)).transpose()
 }
@@ -185,11 +195,13 @@ impl RulesRow {
 
 impl ApprovalRow {
     pub fn status(&self) -> Result<Status, StoreError> {
-        Status::parse(&self.status).ok_or_else(|| StoreError::Corrupt(format!("approval `{}`: status", self.id)))
+        Status::parse(&self.status)
+            .ok_or_else(|| StoreError::Corrupt(format!("approval `{}`: status", self.id)))
     }
 
     pub fn open_id(&self) -> Result<String, StoreError> {
-        let subject = SubjectRef { object: self.text(&self.object, ObjectRef::new)?, digest: self.digest.clone() };
+        let subject =
+            SubjectRef { object: self.text(&self.object, ObjectRef::new)?, digest: self.digest.clone() };
         let tenant = self.text(&self.tenant, TenantId::new)?;
         let addon = self.text(&self.addon, AddonName::new)?;
         Ok(open_id(&tenant, &addon, &self.text(&self.scope, Scope::new)?, &subject))
@@ -226,7 +238,8 @@ impl ApprovalRow {
     }
 
     pub fn json<T: DeserializeOwned>(&self, text: &str) -> Result<T, StoreError> {
-        serde_json::from_str(text).map_err(|error| StoreError::Corrupt(format!("approval `{}`: {error}", self.id)))
+        serde_json::from_str(text)
+            .map_err(|error| StoreError::Corrupt(format!("approval `{}`: {error}", self.id)))
     }
 }
 

@@ -16,7 +16,12 @@ const MAX_EVENT: usize = 63;
 /// Stages the addon's own entry, as `addon.<event>`; it is in the log when the call returns `ok`.
 ///
 /// Errors, in order: `invalid` (event, object, detail), `limit` (`audit-entries`).
-pub fn append(call: &mut Call, event: &str, object: &str, detail: &[(String, String)]) -> Result<(), GuestError> {
+pub fn append(
+    call: &mut Call,
+    event: &str,
+    object: &str,
+    detail: &[(String, String)],
+) -> Result<(), GuestError> {
     let valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte);
     if event.is_empty() || event.len() > MAX_EVENT || !event.bytes().all(valid) {
         return Err(GuestError::Invalid("event: 1 to 63 characters `a-z 0-9 _ . -`".into()));

@@ -174,7 +174,9 @@ impl Manifest {
         if manifest.format != BUNDLE_FORMAT {
             return Err(BundleError::Malformed(format!("its format is `{}`", manifest.format)));
         }
-        if manifest.from >= manifest.to || manifest.origin.strip_suffix(&manifest.log).is_none_or(|rest| !rest.ends_with('/')) {
+        if manifest.from >= manifest.to
+            || manifest.origin.strip_suffix(&manifest.log).is_none_or(|rest| !rest.ends_with('/'))
+        {
             return Err(malformed("its range is empty, or its origin is of another log"));
         }
         let lines = manifest.sections.checkpoints.lines;
@@ -189,7 +191,9 @@ impl Manifest {
         keys: &TrustedKeys,
     ) -> Result<std::vec::IntoIter<CheckpointText>, BundleError> {
         let mut texts = Vec::new();
-        for (line, size) in section.lines().zip([self.from, self.to].into_iter().skip(usize::from(self.from == 0))) {
+        for (line, size) in
+            section.lines().zip([self.from, self.to].into_iter().skip(usize::from(self.from == 0)))
+        {
             let CheckpointLine { checkpoint } = read_line(line)?;
             let refused = |reason: String| BundleError::Checkpoint { size, reason };
             let text = note::open(&checkpoint, keys).map_err(|error| refused(error.to_string()))?;

@@ -104,7 +104,8 @@ impl Audit {
         let to = grown.size.unsigned_abs().min(frontier.size() + LEAVES_A_CHECKPOINT);
         self.append_leaves(log, &mut frontier, to).await?;
         let text = CheckpointText { origin: self.origin_of(log), size: to, root: frontier.root() };
-        let signed = note::sign(&text, &signer.key).map_err(|error| AuditError::Invalid(error.to_string()))?;
+        let signed =
+            note::sign(&text, &signer.key).map_err(|error| AuditError::Invalid(error.to_string()))?;
         let size = i64::try_from(to).unwrap_or(i64::MAX);
         let row = CheckpointRow {
             id: store::place_id(log.as_str(), to),
@@ -131,7 +132,8 @@ impl Audit {
             return Ok(Frontier::default());
         }
         let row = store::checkpoint(&self.core.db, &grown.checkpoint).await?;
-        let row = row.ok_or_else(|| tampered(log, 0, FaultKind::Checkpoint, "the newest checkpoint is gone"))?;
+        let row =
+            row.ok_or_else(|| tampered(log, 0, FaultKind::Checkpoint, "the newest checkpoint is gone"))?;
         let keys = store::keys(&self.core.db).await?;
         let origin = self.origin_of(log);
         let trusted = keys.iter().filter_map(|key| trusted(key, &origin).ok()).collect();
@@ -145,7 +147,8 @@ impl Audit {
                 return Err(tampered(log, index, FaultKind::Missing, "the entry is not there"));
             }
             let hash = digest_from_hex(&row.hash);
-            frontier.push(hash.ok_or_else(|| tampered(log, index, FaultKind::Edited, "its hash is malformed"))?);
+            frontier
+                .push(hash.ok_or_else(|| tampered(log, index, FaultKind::Edited, "its hash is malformed"))?);
         }
         match frontier.size() == to {
             true => Ok(()),
@@ -164,7 +167,8 @@ pub(super) fn frontier_of(
     let size = row.size.unsigned_abs();
     let bad = |detail: &str| tampered(log, size, FaultKind::Checkpoint, detail);
     let text = note::open(&row.note, trusted).map_err(|error| bad(&error.to_string()))?;
-    let hashes: Vec<String> = serde_json::from_str(&row.frontier).map_err(|_| bad("its frontier is malformed"))?;
+    let hashes: Vec<String> =
+        serde_json::from_str(&row.frontier).map_err(|_| bad("its frontier is malformed"))?;
     let frontier = Frontier::read(size, &hashes).ok_or_else(|| bad("its frontier is malformed"))?;
     match text.origin == origin && text.size == size && text.root == frontier.root() {
         true => Ok(frontier),

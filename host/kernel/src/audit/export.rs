@@ -21,7 +21,9 @@ impl Audit {
         let size = self.size(log).await?;
         let to = to.unwrap_or(size);
         if from >= to || to > size {
-            return Err(AuditError::Invalid(format!("`{log}` has {size} entries; the range must be some of them")));
+            return Err(AuditError::Invalid(format!(
+                "`{log}` has {size} entries; the range must be some of them"
+            )));
         }
         let db = &self.core.db;
         let start = store::checkpoint_below(db, log.as_str(), from).await?;

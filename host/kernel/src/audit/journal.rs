@@ -39,7 +39,9 @@ impl Journal for AuditJournal {
         let written = tx.execute(&store::INSERT_ENTRIES, &[(&Value::from(rows).to_string()).into()]).await?;
         match written == entries.len() as u64 {
             true => Ok(()),
-            false => Err(StoreError::Corrupt(format!("{written} of {} audit entries were written", entries.len()))),
+            false => {
+                Err(StoreError::Corrupt(format!("{written} of {} audit entries were written", entries.len())))
+            }
         }
     }
 }

@@ -20,7 +20,8 @@ pub(super) fn leaf_of(log: &str, index: u64, body: &Value) -> Result<String, Not
 /// The body of a leaf that stands at this place of this log; else what is wrong with it.
 pub(super) fn read_leaf(leaf: &str, log: &str, index: u64) -> Result<Value, (FaultKind, String)> {
     let edited = |why: String| (FaultKind::Edited, why);
-    let body: Value = serde_json::from_str(leaf).map_err(|error| edited(format!("the leaf is not JSON: {error}")))?;
+    let body: Value =
+        serde_json::from_str(leaf).map_err(|error| edited(format!("the leaf is not JSON: {error}")))?;
     let canonical = canonicalize(&body).map_err(|error| edited(error.to_string()))?;
     if canonical != leaf.as_bytes() {
         return Err(edited("the leaf is not in canonical form".into()));

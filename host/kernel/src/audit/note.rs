@@ -33,7 +33,8 @@ pub struct CheckpointText {
 
 impl CheckpointText {
     fn encode(&self) -> Result<Vec<u8>, NoteError> {
-        let text = Checkpoint::new(&self.origin, self.size, Hash(self.root), "").map_err(|_| NoteError::Malformed)?;
+        let text = Checkpoint::new(&self.origin, self.size, Hash(self.root), "")
+            .map_err(|_| NoteError::Malformed)?;
         Ok(text.to_bytes())
     }
 }
@@ -43,7 +44,8 @@ pub(super) fn sign(text: &CheckpointText, key: &SigningKey) -> Result<String, No
     let body = text.encode()?;
     let signer = TrustedKey::of(&text.origin, key.verifying_key())?;
     let signature = Signature::new(signer.name, signer.id, key.sign(&body).to_bytes().to_vec());
-    let note = signature.and_then(|signature| Note::new(&body, &[signature])).map_err(|_| NoteError::Malformed)?;
+    let note =
+        signature.and_then(|signature| Note::new(&body, &[signature])).map_err(|_| NoteError::Malformed)?;
     String::from_utf8(note.to_bytes()).map_err(|_| NoteError::Malformed)
 }
 
@@ -130,6 +132,8 @@ impl TrustedKeys {
 impl Verifiers for TrustedKeys {
     fn verifier(&self, name: &str, id: u32) -> Result<&dyn Verifier, VerificationError> {
         let found = self.0.iter().find(|key| key.name == name && key.id == id);
-        found.map(|key| key as &dyn Verifier).ok_or_else(|| VerificationError::UnknownKey { name: name.into(), id })
+        found
+            .map(|key| key as &dyn Verifier)
+            .ok_or_else(|| VerificationError::UnknownKey { name: name.into(), id })
     }
 }

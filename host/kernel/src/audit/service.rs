@@ -52,7 +52,9 @@ impl Audit {
         }
         match self.add_key(by, 1).await {
             // Another node was first.
-            Ok(_) | Err(AuditError::Store(StoreError::Conflict { .. })) => self.refresh_signer().await.map(drop),
+            Ok(_) | Err(AuditError::Store(StoreError::Conflict { .. })) => {
+                self.refresh_signer().await.map(drop)
+            }
             Err(error) => Err(error),
         }
     }
@@ -75,7 +77,9 @@ impl Audit {
         let limit = query.limit.unwrap_or(MAX_LISTED);
         let to = query.to.unwrap_or(MAX_SIZE).min(MAX_SIZE);
         if limit == 0 || limit > MAX_LISTED || query.from > to {
-            return Err(AuditError::Invalid(format!("a listing has 1 to {MAX_LISTED} entries, `from` before `to`")));
+            return Err(AuditError::Invalid(format!(
+                "a listing has 1 to {MAX_LISTED} entries, `from` before `to`"
+            )));
         }
         let size = self.size(log).await?;
         let wanted = Wanted {
@@ -110,7 +114,8 @@ impl Audit {
         Ok(Status {
             signing: self.signer.load().is_some(),
             logs_behind: behind.len() as u64,
-            oldest_unpublished_ms: oldest.map_or(0, |at_ms| (self.core.now_ms() - at_ms).max(0).unsigned_abs()),
+            oldest_unpublished_ms: oldest
+                .map_or(0, |at_ms| (self.core.now_ms() - at_ms).max(0).unsigned_abs()),
         })
     }
 
@@ -143,7 +148,8 @@ impl Audit {
     }
 
     fn verifier_key(&self, row: &KeyRow, log: &LogName) -> Result<VerifierKey, AuditError> {
-        let key = trusted(row, &self.origin_of(log)).map_err(|error| AuditError::Invalid(error.to_string()))?;
+        let key =
+            trusted(row, &self.origin_of(log)).map_err(|error| AuditError::Invalid(error.to_string()))?;
         let generation = u32::try_from(row.generation).unwrap_or(u32::MAX);
         Ok(VerifierKey { generation, vkey: key.vkey(), created_ms: row.created_ms })
     }

@@ -129,7 +129,12 @@ pub(super) async fn last_id(db: &Db, log: &str) -> Result<Option<String>, StoreE
 }
 
 /// The entries behind an id, in order of id. The empty text stands before all of them.
-pub(super) async fn entries(db: &Db, log: &str, after: &str, limit: u32) -> Result<Vec<EntryRow>, StoreError> {
+pub(super) async fn entries(
+    db: &Db,
+    log: &str,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<EntryRow>, StoreError> {
     const SQL: Sql = Sql::both(
         "SELECT id, log, idx, at_ms, event, object, trace, hash, leaf FROM audit_entry \
          WHERE log = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4",
@@ -138,7 +143,8 @@ pub(super) async fn entries(db: &Db, log: &str, after: &str, limit: u32) -> Resu
 }
 
 pub(super) async fn hashes(db: &Db, log: &str, from: u64, to: u64) -> Result<Vec<HashRow>, StoreError> {
-    const SQL: Sql = Sql::both("SELECT id, hash FROM audit_entry WHERE log = $1 AND id >= $2 AND id < $3 ORDER BY id");
+    const SQL: Sql =
+        Sql::both("SELECT id, hash FROM audit_entry WHERE log = $1 AND id >= $2 AND id < $3 ORDER BY id");
     db.fetch(&SQL, &[log.into(), (&place_id(log, from)).into(), (&place_id(log, to)).into()]).await
 }
 
@@ -168,8 +174,13 @@ pub(super) async fn list(db: &Db, wanted: &Wanted<'_>) -> Result<Vec<EntryRow>, 
     const BY_OBJECT: Sql = listing!("AND object = $6");
     const BY_RANGE: Sql = listing!("");
     let (from, to) = (place_id(wanted.log, wanted.from), place_id(wanted.log, wanted.to));
-    let mut args =
-        vec![wanted.log.into(), (&from).into(), (&to).into(), Arg::OptText(wanted.event), i64::from(wanted.limit).into()];
+    let mut args = vec![
+        wanted.log.into(),
+        (&from).into(),
+        (&to).into(),
+        Arg::OptText(wanted.event),
+        i64::from(wanted.limit).into(),
+    ];
     let sql = match (wanted.trace, wanted.object) {
         (Some(trace), object) => {
             args.extend([trace.into(), Arg::OptText(object)]);
@@ -212,7 +223,12 @@ pub(super) async fn checkpoint(db: &Db, id: &str) -> Result<Option<CheckpointRow
 }
 
 /// Checkpoints in order of size, from the id on.
-pub(super) async fn checkpoints(db: &Db, log: &str, after: &str, limit: u32) -> Result<Vec<CheckpointRow>, StoreError> {
+pub(super) async fn checkpoints(
+    db: &Db,
+    log: &str,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<CheckpointRow>, StoreError> {
     const SQL: Sql = Sql::both(
         "SELECT id, log, size, root, frontier, note, generation, at_ms FROM audit_checkpoint \
          WHERE log = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4",
@@ -221,7 +237,11 @@ pub(super) async fn checkpoints(db: &Db, log: &str, after: &str, limit: u32) -> 
 }
 
 /// The newest checkpoint of at most this size.
-pub(super) async fn checkpoint_below(db: &Db, log: &str, size: u64) -> Result<Option<CheckpointRow>, StoreError> {
+pub(super) async fn checkpoint_below(
+    db: &Db,
+    log: &str,
+    size: u64,
+) -> Result<Option<CheckpointRow>, StoreError> {
     const SQL: Sql = Sql::both(
         "SELECT id, log, size, root, frontier, note, generation, at_ms FROM audit_checkpoint \
          WHERE log = $1 AND id <= $2 ORDER BY id DESC LIMIT 1",
@@ -231,7 +251,8 @@ pub(super) async fn checkpoint_below(db: &Db, log: &str, size: u64) -> Result<Op
 
 /// The generations of the checkpoint key, the oldest first.
 pub(super) async fn keys(db: &Db) -> Result<Vec<KeyRow>, StoreError> {
-    const SQL: Sql = Sql::both("SELECT generation, public_key, sealed, created_ms FROM audit_key ORDER BY generation");
+    const SQL: Sql =
+        Sql::both("SELECT generation, public_key, sealed, created_ms FROM audit_key ORDER BY generation");
     db.fetch(&SQL, &[]).await
 }
 

@@ -23,7 +23,8 @@ pub(super) struct Frontier {
 impl Frontier {
     /// `None` where the number of roots does not fit the size.
     pub fn new(size: u64, roots: Vec<Digest>) -> Option<Self> {
-        (size <= MAX_SIZE && roots.len() as u64 == u64::from(size.count_ones())).then_some(Self { size, roots })
+        (size <= MAX_SIZE && roots.len() as u64 == u64::from(size.count_ones()))
+            .then_some(Self { size, roots })
     }
 
     /// The hashes as [`Frontier::written`] gave them.
@@ -44,7 +45,8 @@ impl Frontier {
     pub fn push(&mut self, leaf_hash: Digest) {
         let merged = self.size.trailing_ones() as usize;
         let keep = self.roots.len().saturating_sub(merged);
-        let root = self.roots.drain(keep..).rev().fold(Hash(leaf_hash), |right, left| node_hash(Hash(left), right));
+        let root =
+            self.roots.drain(keep..).rev().fold(Hash(leaf_hash), |right, left| node_hash(Hash(left), right));
         self.roots.push(root.0);
         self.size += 1;
     }

@@ -22,8 +22,17 @@ impl Audit {
         let last = store::last_id(&self.core.db, log.as_str()).await?;
         let size = self.size(log).await?;
         let (keys, source) = self.trusted_keys(log, trust).await?;
-        let checkpoints = Checkpoints { audit: self, log, after: String::new(), page: VecDeque::new(), done: false };
-        let mut walk = Walk { log, origin: self.origin_of(log), keys, frontier: Frontier::default(), checkpoints, signed: 0, checked: 0 };
+        let checkpoints =
+            Checkpoints { audit: self, log, after: String::new(), page: VecDeque::new(), done: false };
+        let mut walk = Walk {
+            log,
+            origin: self.origin_of(log),
+            keys,
+            frontier: Frontier::default(),
+            checkpoints,
+            signed: 0,
+            checked: 0,
+        };
         let mut kept = walk.read_kept(kept)?;
         let fault = match walk.run(size, &mut kept).await {
             Ok(()) => inserted_behind(log, size, last),
@@ -40,7 +49,11 @@ impl Audit {
         })
     }
 
-    async fn trusted_keys(&self, log: &LogName, trust: &Trust) -> Result<(TrustedKeys, KeySource), AuditError> {
+    async fn trusted_keys(
+        &self,
+        log: &LogName,
+        trust: &Trust,
+    ) -> Result<(TrustedKeys, KeySource), AuditError> {
         if let Trust::Given(vkeys) = trust {
             let keys = TrustedKeys::parse(vkeys).map_err(|error| AuditError::Invalid(error.to_string()))?;
             return Ok((keys, KeySource::Given));
@@ -105,9 +118,14 @@ impl Walk<'_> {
     async fn run(&mut self, size: u64, kept: &mut VecDeque<Kept>) -> Result<(), Stop> {
         let mut after = format!("{}/", self.log);
         while self.frontier.size() < size {
-            let page = store::entries(&self.checkpoints.audit.core.db, self.log.as_str(), &after, PAGE).await?;
+            let page =
+                store::entries(&self.checkpoints.audit.core.db, self.log.as_str(), &after, PAGE).await?;
             let Some(last) = page.last() else {
-                return Err(fault(self.frontier.size(), FaultKind::Missing, "the log is cut off before its head"));
+                return Err(fault(
+                    self.frontier.size(),
+                    FaultKind::Missing,
+                    "the log is cut off before its head",
+                ));
             };
             after.clone_from(&last.id);
             for row in page.iter().take(usize::try_from(size - self.frontier.size()).unwrap_or(usize::MAX)) {
@@ -141,7 +159,11 @@ impl Walk<'_> {
             && (row.event.as_str(), row.object.as_str(), row.trace.as_str())
                 == (text("event"), text("object"), text("trace"));
         if !columns {
-            return Err(fault(index, FaultKind::Edited, "the columns to search by are not those of the leaf"));
+            return Err(fault(
+                index,
+                FaultKind::Edited,
+                "the columns to search by are not those of the leaf",
+            ));
         }
         self.frontier.push(hash);
         Ok(())
@@ -160,11 +182,16 @@ impl Walk<'_> {
     }
 
     fn checkpoint(&mut self, row: &CheckpointRow) -> Result<(), Stop> {
-        let (size, id) = (row.size.unsigned_abs(), store::place_id(self.log.as_str(), row.size.unsigned_abs()));
-        let bad = |detail: String| fault(self.signed, FaultKind::Checkpoint, format!("the checkpoint `{}`: {detail}", row.id));
+        let (size, id) =
+            (row.size.unsigned_abs(), store::place_id(self.log.as_str(), row.size.unsigned_abs()));
+        let bad = |detail: String| {
+            fault(self.signed, FaultKind::Checkpoint, format!("the checkpoint `{}`: {detail}", row.id))
+        };
         let text = note::open(&row.note, &self.keys).map_err(|error| bad(error.to_string()))?;
         let fields = (row.id.as_str(), text.size, text.origin.as_str(), digest_from_hex(&row.root));
-        if fields != (id.as_str(), size, self.origin.as_str(), Some(text.root)) || size != self.frontier.size() {
+        if fields != (id.as_str(), size, self.origin.as_str(), Some(text.root))
+            || size != self.frontier.size()
+        {
             return Err(bad("its row is not what was signed".into()));
         }
         self.root(size, text.root)
@@ -199,7 +226,8 @@ impl Walk<'_> {
     fn read_kept(&self, notes: &[String]) -> Result<VecDeque<Kept>, AuditError> {
         let mut kept = Vec::with_capacity(notes.len());
         for note in notes {
-            let text = note::open(note, &self.keys).map_err(|error| AuditError::Invalid(error.to_string()))?;
+            let text =
+                note::open(note, &self.keys).map_err(|error| AuditError::Invalid(error.to_string()))?;
             if text.origin != self.origin {
                 return Err(AuditError::Invalid(format!("the checkpoint is of `{}`", text.origin)));
             }
@@ -223,7 +251,8 @@ impl Checkpoints<'_> {
     /// The next one, if it covers at most this many entries.
     async fn next_up_to(&mut self, size: u64) -> Result<Option<CheckpointRow>, AuditError> {
         if self.page.is_empty() && !self.done {
-            self.page = store::checkpoints(&self.audit.core.db, self.log.as_str(), &self.after, PAGE).await?.into();
+            self.page =
+                store::checkpoints(&self.audit.core.db, self.log.as_str(), &self.after, PAGE).await?.into();
             self.done = self.page.len() < PAGE as usize;
             if let Some(last) = self.page.back() {
                 self.after.clone_from(&last.id);

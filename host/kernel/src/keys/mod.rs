@@ -22,9 +22,7 @@ mod store;
 
 pub use error::KeysError;
 pub use host::{HostKey, HostKeyInfo, HostKeys};
-pub use model::{
-    ALGORITHM, KeyInfo, KeyVersion, MAX_PAYLOAD_BYTES, MAX_PER_TENANT, MAX_VERSIONS, Signature,
-};
+pub use model::{ALGORITHM, KeyInfo, KeyVersion, MAX_PAYLOAD_BYTES, MAX_PER_TENANT, MAX_VERSIONS, Signature};
 pub use service::Keys;
 
 #[cfg(test)]

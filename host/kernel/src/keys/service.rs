@@ -7,7 +7,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::error::KeysError;
-use super::model::{self, ALGORITHM, KeyInfo, KeyVersion, MAX_PAYLOAD_BYTES, MAX_PER_TENANT, MAX_VERSIONS, Signature};
+use super::model::{
+    self, ALGORITHM, KeyInfo, KeyVersion, MAX_PAYLOAD_BYTES, MAX_PER_TENANT, MAX_VERSIONS, Signature,
+};
 use super::store::{self, KeyEntry, KeyRow, TENANT_KEY};
 use crate::call::Call;
 use crate::core::Core;
@@ -76,7 +78,13 @@ impl Keys {
         }
         let (versions, sealed) = next_version(master, tenant, alias, versions, now_ms);
         let expect = Expect::Version(old.version);
-        let row = KeyRow { version: old.version + 1, versions: written(&versions), sealed, updated_ms: now_ms, ..old };
+        let row = KeyRow {
+            version: old.version + 1,
+            versions: written(&versions),
+            sealed,
+            updated_ms: now_ms,
+            ..old
+        };
         self.commit(origin, "key.rotated", expect, row, &versions).await
     }
 
@@ -171,13 +179,23 @@ impl Keys {
     }
 
     /// The public key of the current version.
-    pub fn public_key(&self, call: &mut Call, alias: &Alias, purpose: &Purpose) -> Result<[u8; 32], GuestError> {
+    pub fn public_key(
+        &self,
+        call: &mut Call,
+        alias: &Alias,
+        purpose: &Purpose,
+    ) -> Result<[u8; 32], GuestError> {
         let entry = self.granted(call, alias, purpose)?;
         let (_, public) = entry.current().ok_or_else(damaged)?;
         Ok(*public.as_bytes())
     }
 
-    fn granted(&self, call: &mut Call, alias: &Alias, purpose: &Purpose) -> Result<Arc<KeyEntry>, GuestError> {
+    fn granted(
+        &self,
+        call: &mut Call,
+        alias: &Alias,
+        purpose: &Purpose,
+    ) -> Result<Arc<KeyEntry>, GuestError> {
         call.require(Capability::Key(alias, purpose))?;
         if !self.entries.is_fresh() {
             return Err(GuestError::Unavailable { retry_after_ms: 1_000 });
@@ -214,7 +232,12 @@ fn next_version(
     let version = versions.last().map_or(1, |last| last.version + 1);
     let place = store::place(&store::id(tenant, alias), version);
     let sealed = master.seal(Label::Key(tenant), &place, key.as_bytes());
-    versions.push(KeyVersion { version, public_key: model::public_hex(&key), created_ms: now_ms, retired_ms: None });
+    versions.push(KeyVersion {
+        version,
+        public_key: model::public_hex(&key),
+        created_ms: now_ms,
+        retired_ms: None,
+    });
     (versions, sealed)
 }
 

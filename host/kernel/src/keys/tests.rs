@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use bulla_base::{
-    Alias, CallId, Coded, EntryName, Limits, ManualClock, Purpose, SeededRng, Subject, TenantId, TraceId, codes,
+    Alias, CallId, Coded, EntryName, Limits, ManualClock, Purpose, SeededRng, Subject, TenantId, TraceId,
+    codes,
 };
 use bulla_store::{Committer, CommitterConfig, Db, NoJournal, SqliteConfig};
 use ed25519_dalek::VerifyingKey;
@@ -128,7 +129,8 @@ async fn only_what_is_granted_signs() {
     keys.create(&origin(&core, "acme"), &alias("signing")).await.unwrap();
     keys.create(&origin(&core, "acme"), &alias("payroll")).await.unwrap();
     assert_eq!(keys.open(&mut call, &alias("signing"), &invoice()), Ok(()));
-    let denied = |result: Result<(), GuestError>| assert!(matches!(result, Err(GuestError::Denied(_))), "{result:?}");
+    let denied =
+        |result: Result<(), GuestError>| assert!(matches!(result, Err(GuestError::Denied(_))), "{result:?}");
     denied(keys.open(&mut call, &alias("payroll"), &invoice()));
     denied(keys.open(&mut call, &alias("signing"), &Purpose::new("login").unwrap()));
     call.grants.replace(Grants::default());
@@ -164,7 +166,7 @@ async fn a_rotated_key_verifies_what_it_signed_and_signs_no_more() {
     let old = keys.sign(&mut call, &alias("signing"), &invoice(), b"payload").unwrap();
     let sealed = find(&core.db, &tenant, &alias("signing")).await.unwrap().unwrap().sealed;
     let info = keys.rotate(&origin, &alias("signing")).await.unwrap();
-    assert_eq!(keys.list(&tenant).await.unwrap(), [info.clone()]);
+    assert_eq!(keys.list(&tenant).await.unwrap(), std::slice::from_ref(&info));
     assert!(info.versions[0].retired_ms.is_some() && info.versions[1].retired_ms.is_none());
     let new = keys.sign(&mut call, &alias("signing"), &invoice(), b"payload").unwrap();
     assert_eq!((old.key_version, new.key_version), (1, 2));
@@ -192,7 +194,10 @@ async fn without_the_right_master_key_nothing_is_signed() {
         assert_eq!(keys.sealed_elsewhere(), 1);
         let refused = keys.sign(&mut call, &alias("signing"), &invoice(), b"x");
         assert!(matches!(refused, Err(GuestError::Unavailable { .. })));
-        assert!(keys.public_key(&mut call, &alias("signing"), &invoice()).is_ok(), "public keys need no master key");
+        assert!(
+            keys.public_key(&mut call, &alias("signing"), &invoice()).is_ok(),
+            "public keys need no master key"
+        );
     }
     let without = Keys::load(&core, None).await.unwrap();
     let refused = without.create(&origin, &alias("next")).await.unwrap_err();

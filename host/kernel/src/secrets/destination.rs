@@ -112,7 +112,9 @@ mod tests {
     #[test]
     fn only_the_exact_destination_is_granted() {
         let grant = "https://receiver.example";
-        for url in ["https://receiver.example/a?b=c", "https://receiver.example:443/", "HTTPS://Receiver.Example/"] {
+        for url in
+            ["https://receiver.example/a?b=c", "https://receiver.example:443/", "HTTPS://Receiver.Example/"]
+        {
             assert!(granted(url, grant), "{url}");
         }
         for url in [

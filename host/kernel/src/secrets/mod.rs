@@ -27,7 +27,7 @@ mod store;
 pub use destination::{Destination, InvalidDestination};
 pub use error::SecretsError;
 pub use model::{GuestRequest, MAX_PER_TENANT, MAX_VALUE_BYTES, MIN_VALUE_BYTES, SecretInfo};
-pub use rules::{MAX_HEADER_BYTES, MAX_HEADERS, MAX_URL_BYTES, check, is_host_controlled};
+pub use rules::{Granted, MAX_HEADER_BYTES, MAX_HEADERS, MAX_URL_BYTES, check, is_host_controlled};
 pub use service::Secrets;
 
 #[cfg(test)]

@@ -137,3 +137,98 @@ fn is_token(name: &str) -> bool {
 fn invalid(text: &'static str) -> EgressError {
     EgressError::Invalid(text.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use bulla_base::{Bytes, Millis, SeededRng, TraceId};
+
+    use super::*;
+    use crate::ports::Plaintext;
+
+    #[test]
+    fn a_request_is_checked_before_it_leaves() {
+        let check_with = |change: &dyn Fn(&mut OutboundRequest)| {
+            let mut outbound = OutboundRequest {
+                method: "POST".into(),
+                url: "https://receiver.example/a".into(),
+                headers: Vec::new(),
+                body: Vec::new(),
+                placement: Placement::Bearer,
+                secret: Plaintext(Default::default()),
+                destinations: vec!["https://receiver.example".into()],
+                idempotency_key: None,
+                trace: TraceId::draw(&SeededRng::new(1)),
+                timeout: Millis(1),
+                max_response: Bytes(1),
+            };
+            change(&mut outbound);
+            check(&outbound)
+        };
+        assert!(check_with(&|_| ()).is_ok());
+        let header = |name: &'static str, text: &'static str| {
+            check_with(&move |outbound: &mut OutboundRequest| {
+                outbound.headers.push((name.into(), text.into()))
+            })
+        };
+        assert!(header("x-request-id", "7\t8").is_ok());
+        for name in [
+            "Host",
+            "AUTHORIZATION",
+            "Cookie",
+            "Proxy-Authorization",
+            "proxy-connection",
+            "Transfer-Encoding",
+            "content-length",
+            "Connection",
+            "Idempotency-Key",
+            "traceparent",
+            "Range",
+            "accept-encoding",
+            "upgrade",
+            "",
+            "a b",
+            "a:",
+            "ä",
+            "a\r\nb",
+        ] {
+            assert!(matches!(header(name, "x"), Err(EgressError::Invalid(_))), "{name}");
+        }
+        for text in ["a\r\nhost: b", "a\nb", "a\0", "ä", "\u{7f}"] {
+            assert!(matches!(header("x-a", text), Err(EgressError::Invalid(_))), "{text:?}");
+        }
+        for method in ["TRACE", "CONNECT", "post", "", "GET /x"] {
+            let refused = check_with(&|outbound| outbound.method = method.into());
+            assert!(matches!(refused, Err(EgressError::Invalid(_))), "{method}");
+        }
+        for url in [
+            "",
+            "/a",
+            "https://",
+            "https://u:p@receiver.example/",
+            "ftp://receiver.example/",
+            "file:///etc/passwd",
+        ] {
+            let refused = check_with(&|outbound| outbound.url = url.into());
+            assert!(matches!(refused, Err(EgressError::Invalid(_))), "{url}");
+        }
+        for placement in [
+            Placement::Header { name: "host".into() },
+            Placement::Header { name: "x y".into() },
+            Placement::Header { name: "cookie".into() },
+            Placement::Basic { user: "a:b".into() },
+            Placement::Basic { user: String::new() },
+        ] {
+            let refused = check_with(&|outbound| outbound.placement = placement.clone());
+            assert!(matches!(refused, Err(EgressError::Invalid(_))), "{placement:?}");
+        }
+        let many = |count: usize, size: usize| {
+            check_with(&move |outbound| outbound.headers = vec![("x".into(), "y".repeat(size)); count])
+        };
+        assert!(many(MAX_HEADERS, 1).is_ok() && many(1, MAX_HEADER_BYTES - 1).is_ok());
+        assert!(many(MAX_HEADERS + 1, 1).is_err() && many(1, MAX_HEADER_BYTES).is_err());
+        let long = check_with(&|outbound| {
+            outbound.url = format!("https://receiver.example/{}", "a".repeat(MAX_URL_BYTES))
+        });
+        assert!(matches!(long, Err(EgressError::Invalid(_))));
+    }
+}

@@ -165,7 +165,8 @@ impl Secrets {
         }
         let row = self.find(&call.tenant, alias)?;
         call.admit_send()?;
-        outbound.secret = Plaintext(self.master()?.open(Label::Secret(&call.tenant), &row.place(), &row.sealed)?);
+        outbound.secret =
+            Plaintext(self.master()?.open(Label::Secret(&call.tenant), &row.place(), &row.sealed)?);
         call.observe(
             "secret.used",
             alias.as_str(),
@@ -200,7 +201,8 @@ impl Secrets {
     /// The request as it goes out, but for the secret.
     fn outbound(&self, call: &Call, alias: &Alias, request: GuestRequest) -> OutboundRequest {
         let grants = call.grants.current();
-        let destinations = grants.secrets.get(alias).map(|grant| grant.destinations.iter().cloned().collect());
+        let destinations =
+            grants.secrets.get(alias).map(|grant| grant.destinations.iter().cloned().collect());
         let first = !call.has_sent();
         let idempotency_key = call.job().map(|(job, _)| idempotency::key(job, first, &request));
         OutboundRequest {

@@ -1,15 +1,18 @@
 //! The tenants of this host.
 //!
 //! **Promises.** A tenant that `create` returned is there on every node: on this one at once, on others within
-//! [`MAX_STALE`]. Looking one up reads memory, never the database. Beyond [`MAX_STALE`] without word from PostgreSQL a
+//! [`MAX_STALENESS`]. Looking one up reads memory, never the database. Beyond that without word from PostgreSQL a
 //! look-up is refused, not answered from old knowledge. (SQLite has one process, whose memory cannot be old.)
 //!
-//! **Limits.** A display name has 1 to 200 bytes without control characters; a time zone is a name of the IANA database; a
-//! quota tier has the form of an [`Alias`](bulla_base::Alias), and whether the tier exists is the quota policy's to say.
+//! **Limits.** A display name has 1 to 200 bytes without control characters; a time zone is a name of the IANA
+//! database; a quota tier has the form of an [`Alias`](bulla_base::Alias), and whether the tier exists is the quota
+//! policy's to say.
 //!
 //! **Repeats.** Creating a tenant that exists is `conflict`, also with the same values.
 //!
 //! **Errors**, in order of precedence: `invalid`, `conflict`, `not-found`, `unavailable`.
+//!
+//! [`MAX_STALENESS`]: crate::mirror::MAX_STALENESS
 
 mod error;
 mod model;
@@ -20,4 +23,4 @@ mod tests;
 
 pub use error::TenantError;
 pub use model::{DEFAULT_TIER, NewTenant, Tenant};
-pub use service::{MAX_STALE, Tenants};
+pub use service::Tenants;

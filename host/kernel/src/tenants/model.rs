@@ -54,9 +54,7 @@ impl NewTenant {
         let Some(wanted) = &self.time_zone else {
             return Ok("UTC".into());
         };
-        let unknown = || TenantError::TimeZone {
-            name: wanted.chars().take(80).collect(),
-        };
+        let unknown = || TenantError::TimeZone { name: wanted.chars().take(80).collect() };
         let zone = TimeZone::get(wanted).map_err(|_| unknown())?;
         zone.iana_name().map(str::to_owned).ok_or_else(unknown)
     }

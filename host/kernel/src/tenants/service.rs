@@ -12,10 +12,8 @@ use super::error::TenantError;
 use super::model::{DEFAULT_TIER, NewTenant, Tenant};
 use super::store::{self, Mark, TENANTS, TenantRow};
 use crate::Core;
+use crate::mirror::MAX_STALENESS;
 use crate::origin::Origin;
-
-/// How old another node's view of a change may be.
-pub const MAX_STALE: Duration = Duration::from_secs(1);
 
 pub struct Tenants {
     core: Core,
@@ -35,11 +33,7 @@ struct View {
 impl Tenants {
     pub async fn load(core: Core) -> Result<Self, TenantError> {
         let view = View::read(&core).await?;
-        Ok(Self {
-            core,
-            view: ArcSwap::from_pointee(view),
-            writing: Mutex::new(()),
-        })
+        Ok(Self { core, view: ArcSwap::from_pointee(view), writing: Mutex::new(()) })
     }
 
     /// Creates a tenant; audited in the `system` log.
@@ -49,39 +43,21 @@ impl Tenants {
             id: new.id.clone(),
             display_name: new.display_name.clone(),
             time_zone,
-            tier: new
-                .tier
-                .as_ref()
-                .map_or(DEFAULT_TIER, |tier| tier.as_str())
-                .to_owned(),
+            tier: new.tier.as_ref().map_or(DEFAULT_TIER, |tier| tier.as_str()).to_owned(),
             created_by: origin.subject.to_string(),
             created_ms: self.core.now_ms(),
         });
         let mut unit = Unit::default();
-        unit.put(
-            &TENANTS,
-            tenant.id.as_str(),
-            Expect::Absent,
-            &TenantRow::from(tenant.as_ref()),
-        );
+        unit.put(&TENANTS, tenant.id.as_str(), Expect::Absent, &TenantRow::from(tenant.as_ref()));
         let detail = json!({"time-zone": tenant.time_zone, "tier": tenant.tier});
-        let system = Origin {
-            tenant: None,
-            ..origin.clone()
-        };
+        let system = Origin { tenant: None, ..origin.clone() };
         unit.record(system.entry("tenant.created", tenant.id.as_str(), detail));
 
         let _writing = self.writing.lock().await;
-        self.core
-            .committer
-            .commit(unit)
-            .await
-            .map_err(|error| match error {
-                StoreError::Conflict { .. } => TenantError::Exists {
-                    tenant: new.id.clone(),
-                },
-                other => other.into(),
-            })?;
+        self.core.committer.commit(unit).await.map_err(|error| match error {
+            StoreError::Conflict { .. } => TenantError::Exists { tenant: new.id.clone() },
+            other => other.into(),
+        })?;
         let mut view = View::clone(&self.view.load());
         Arc::make_mut(&mut view.tenants).insert(tenant.id.clone(), tenant.clone());
         view.mark = view.mark.inserted();
@@ -91,12 +67,7 @@ impl Tenants {
 
     pub fn get(&self, tenant: &TenantId) -> Result<Arc<Tenant>, TenantError> {
         let view = self.fresh()?;
-        view.tenants
-            .get(tenant)
-            .cloned()
-            .ok_or_else(|| TenantError::NotFound {
-                tenant: tenant.clone(),
-            })
+        view.tenants.get(tenant).cloned().ok_or_else(|| TenantError::NotFound { tenant: tenant.clone() })
     }
 
     /// All of them, by id.
@@ -104,16 +75,14 @@ impl Tenants {
         Ok(self.fresh()?.tenants.values().cloned().collect())
     }
 
-    /// Reads what other nodes changed. To be called several times within [`MAX_STALE`]; without a change it costs one query.
+    /// Reads what other nodes changed. To be called every
+    /// [`REFRESH_EVERY`](crate::mirror::REFRESH_EVERY); without a change it costs one query.
     pub async fn refresh(&self) -> Result<(), TenantError> {
         let _writing = self.writing.lock().await;
         let at = self.core.clock.monotonic();
         let view = self.view.load();
         let next = if store::mark(&self.core.db).await? == view.mark {
-            View {
-                at,
-                ..View::clone(&view)
-            }
+            View { at, ..View::clone(&view) }
         } else {
             View::read(&self.core).await?
         };
@@ -124,11 +93,7 @@ impl Tenants {
     fn fresh(&self) -> Result<Arc<View>, TenantError> {
         let view = self.view.load_full();
         let age = self.core.clock.monotonic().saturating_sub(view.at);
-        if self.core.db.is_postgres() && age > MAX_STALE {
-            Err(TenantError::Stale)
-        } else {
-            Ok(view)
-        }
+        if self.core.db.is_postgres() && age > MAX_STALENESS { Err(TenantError::Stale) } else { Ok(view) }
     }
 }
 
@@ -138,14 +103,7 @@ impl View {
         let at = core.clock.monotonic();
         let mark = store::mark(&core.db).await?;
         let tenants = store::all(&core.db).await?;
-        let tenants = tenants
-            .into_iter()
-            .map(|one| (one.id.clone(), Arc::new(one)))
-            .collect();
-        Ok(Self {
-            mark,
-            at,
-            tenants: Arc::new(tenants),
-        })
+        let tenants = tenants.into_iter().map(|one| (one.id.clone(), Arc::new(one))).collect();
+        Ok(Self { mark, at, tenants: Arc::new(tenants) })
     }
 }

@@ -30,10 +30,7 @@ pub(super) struct Mark {
 impl Mark {
     /// As it is after one row more.
     pub fn inserted(self) -> Self {
-        Self {
-            row_count: self.row_count + 1,
-            version_sum: self.version_sum + 1,
-        }
+        Self { row_count: self.row_count + 1, version_sum: self.version_sum + 1 }
     }
 }
 
@@ -41,19 +38,13 @@ pub(super) async fn mark(db: &Db) -> Result<Mark, StoreError> {
     const MARK: Sql = Sql::both(
         "SELECT COUNT(*) AS row_count, CAST(COALESCE(SUM(version), 0) AS BIGINT) AS version_sum FROM tenant",
     );
-    db.fetch_one(&MARK, &[])
-        .await?
-        .ok_or_else(|| StoreError::Corrupt("a count without a row".into()))
+    db.fetch_one(&MARK, &[]).await?.ok_or_else(|| StoreError::Corrupt("a count without a row".into()))
 }
 
 pub(super) async fn all(db: &Db) -> Result<Vec<Tenant>, StoreError> {
     const ALL: Sql =
         Sql::both("SELECT id, display_name, time_zone, tier, created_by, created_ms FROM tenant ORDER BY id");
-    db.fetch::<TenantRow>(&ALL, &[])
-        .await?
-        .into_iter()
-        .map(Tenant::try_from)
-        .collect()
+    db.fetch::<TenantRow>(&ALL, &[]).await?.into_iter().map(Tenant::try_from).collect()
 }
 
 impl From<&Tenant> for TenantRow {

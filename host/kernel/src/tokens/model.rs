@@ -59,9 +59,7 @@ impl TokenHash {
     pub fn of(text: &str) -> Option<Self> {
         let body = text.strip_prefix(PREFIX)?;
         let formed = body.len() == BODY_LEN
-            && body
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+            && body.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         formed.then(|| Self(Sha256::digest(text.as_bytes()).into()))
     }
 
@@ -134,9 +132,7 @@ pub struct NewToken {
 impl NewToken {
     pub(super) fn check(&self, now_ms: i64) -> Result<(), TokenError> {
         if self.roles.len() > MAX_ROLES {
-            return Err(TokenError::TooManyRoles {
-                count: self.roles.len(),
-            });
+            return Err(TokenError::TooManyRoles { count: self.roles.len() });
         }
         match self.expires_ms {
             Some(at) if at <= now_ms => Err(TokenError::ExpiryPassed),

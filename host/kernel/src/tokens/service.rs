@@ -13,11 +13,9 @@ use super::error::TokenError;
 use super::model::{NewToken, Token, TokenHash, TokenId, TokenText};
 use super::store::{self, Mark, TOKENS, TokenRow};
 use crate::Core;
+use crate::mirror::MAX_STALENESS;
 use crate::origin::Origin;
 use crate::ports::Principal;
-
-/// How old another node's view of a change may be.
-pub const MAX_STALE: Duration = Duration::from_secs(1);
 
 pub struct Tokens {
     core: Core,
@@ -37,11 +35,7 @@ struct View {
 impl Tokens {
     pub async fn load(core: Core) -> Result<Self, TokenError> {
         let view = View::read(&core).await?;
-        Ok(Self {
-            core,
-            view: ArcSwap::from_pointee(view),
-            writing: Mutex::new(()),
-        })
+        Ok(Self { core, view: ArcSwap::from_pointee(view), writing: Mutex::new(()) })
     }
 
     /// Whom the token stands for. No database, no allocation but the principal's.
@@ -79,21 +73,15 @@ impl Tokens {
         };
         let row = TokenRow::new(&token, text.hash());
         let detail = json!({"roles": token.roles, "expires-ms": token.expires_ms});
-        let token = self
-            .write(origin, Expect::Fresh, row, "token.created", detail)
-            .await?;
+        let token = self.write(origin, Expect::Fresh, row, "token.created", detail).await?;
         Ok((token, text))
     }
 
     /// All tokens of the tenant (`None`: of the operators), the oldest first; revoked and expired ones too.
     pub fn list(&self, tenant: Option<&TenantId>) -> Result<Vec<Arc<Token>>, TokenError> {
         let view = self.fresh()?;
-        let mut tokens: Vec<_> = view
-            .tokens
-            .values()
-            .filter(|one| one.tenant.as_ref() == tenant)
-            .cloned()
-            .collect();
+        let mut tokens: Vec<_> =
+            view.tokens.values().filter(|one| one.tenant.as_ref() == tenant).cloned().collect();
         tokens.sort_by(|a, b| (a.created_ms, &a.id).cmp(&(b.created_ms, &b.id)));
         Ok(tokens)
     }
@@ -125,26 +113,17 @@ impl Tokens {
             return Ok(Arc::new(row.token()?.1));
         }
         row.revoked_ms = Some(self.core.now_ms());
-        self.write(
-            origin,
-            Expect::Version(row.version),
-            row,
-            "token.revoked",
-            json!({}),
-        )
-        .await
+        self.write(origin, Expect::Version(row.version), row, "token.revoked", json!({})).await
     }
 
-    /// Reads what other nodes changed. To be called several times within [`MAX_STALE`]; without a change it costs one query.
+    /// Reads what other nodes changed. To be called every
+    /// [`REFRESH_EVERY`](crate::mirror::REFRESH_EVERY); without a change it costs one query.
     pub async fn refresh(&self) -> Result<(), TokenError> {
         let _writing = self.writing.lock().await;
         let at = self.core.clock.monotonic();
         let view = self.view.load();
         let next = if store::mark(&self.core.db).await? == view.mark {
-            View {
-                at,
-                ..View::clone(&view)
-            }
+            View { at, ..View::clone(&view) }
         } else {
             View::read(&self.core).await?
         };
@@ -162,10 +141,7 @@ impl Tokens {
     ) -> Result<Arc<Token>, TokenError> {
         let (hash, token) = row.token()?;
         let token = Arc::new(token);
-        let log = Origin {
-            tenant: token.tenant.clone(),
-            ..origin.clone()
-        };
+        let log = Origin { tenant: token.tenant.clone(), ..origin.clone() };
         let mut unit = Unit::default();
         unit.put(&TOKENS, token.id.as_str(), expect, &row);
         unit.record(log.entry(event, token.id.as_str(), detail));
@@ -174,10 +150,7 @@ impl Tokens {
         self.core.committer.commit(unit).await?;
         let mut view = View::clone(&self.view.load());
         view.mark.version_sum += 1;
-        if Arc::make_mut(&mut view.tokens)
-            .insert(hash, token.clone())
-            .is_none()
-        {
+        if Arc::make_mut(&mut view.tokens).insert(hash, token.clone()).is_none() {
             view.mark.row_count += 1;
         }
         self.view.store(Arc::new(view));
@@ -187,11 +160,7 @@ impl Tokens {
     fn fresh(&self) -> Result<Arc<View>, TokenError> {
         let view = self.view.load_full();
         let age = self.core.clock.monotonic().saturating_sub(view.at);
-        if self.core.db.is_postgres() && age > MAX_STALE {
-            Err(TokenError::Stale)
-        } else {
-            Ok(view)
-        }
+        if self.core.db.is_postgres() && age > MAX_STALENESS { Err(TokenError::Stale) } else { Ok(view) }
     }
 }
 
@@ -201,13 +170,7 @@ impl View {
         let at = core.clock.monotonic();
         let mark = store::mark(&core.db).await?;
         let rows = store::all(&core.db).await?;
-        let tokens = rows
-            .iter()
-            .map(|row| row.token().map(|(hash, token)| (hash, Arc::new(token))));
-        Ok(Self {
-            mark,
-            at,
-            tokens: Arc::new(tokens.collect::<Result<_, _>>()?),
-        })
+        let tokens = rows.iter().map(|row| row.token().map(|(hash, token)| (hash, Arc::new(token))));
+        Ok(Self { mark, at, tokens: Arc::new(tokens.collect::<Result<_, _>>()?) })
     }
 }

@@ -41,9 +41,7 @@ pub(super) async fn mark(db: &Db) -> Result<Mark, StoreError> {
     const MARK: Sql = Sql::both(
         "SELECT COUNT(*) AS row_count, CAST(COALESCE(SUM(version), 0) AS BIGINT) AS version_sum FROM token",
     );
-    db.fetch_one(&MARK, &[])
-        .await?
-        .ok_or_else(|| StoreError::Corrupt("a count without a row".into()))
+    db.fetch_one(&MARK, &[]).await?.ok_or_else(|| StoreError::Corrupt("a count without a row".into()))
 }
 
 pub(super) async fn all(db: &Db) -> Result<Vec<TokenRow>, StoreError> {
@@ -63,8 +61,7 @@ pub(super) async fn one(
         "SELECT id, version, tenant, subject, roles, hash, hint, created_by, created_ms, expires_ms, revoked_ms \
          FROM token WHERE tenant = $1 AND id = $2",
     );
-    db.fetch_one(&ONE, &[column(tenant).into(), id.as_str().into()])
-        .await
+    db.fetch_one(&ONE, &[column(tenant).into(), id.as_str().into()]).await
 }
 
 fn column(tenant: Option<&TenantId>) -> &str {

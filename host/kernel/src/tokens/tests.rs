@@ -34,18 +34,12 @@ fn what_has_not_the_form_is_not_even_hashed() {
 #[test]
 fn the_caller_is_not_told_why() {
     let id = TokenId::new(&format!("tok_{}", "0".repeat(32))).unwrap();
-    let told: Vec<_> = [
-        TokenError::Unknown,
-        TokenError::Revoked { id: id.clone() },
-        TokenError::Expired { id },
-    ]
-    .iter()
-    .map(|error| (error.code(), error.public()))
-    .collect();
-    assert!(
-        told.iter()
-            .all(|one| *one == (codes::UNAUTHENTICATED, codes::UNAUTHENTICATED.title.to_owned()))
-    );
+    let told: Vec<_> =
+        [TokenError::Unknown, TokenError::Revoked { id: id.clone() }, TokenError::Expired { id }]
+            .iter()
+            .map(|error| (error.code(), error.public()))
+            .collect();
+    assert!(told.iter().all(|one| *one == (codes::UNAUTHENTICATED, codes::UNAUTHENTICATED.title.to_owned())));
 }
 
 #[test]
@@ -60,8 +54,5 @@ fn roles_and_expiry_have_bounds() {
     assert!(new.check(1_000).is_ok());
     assert!(matches!(new.check(1_001), Err(TokenError::ExpiryPassed)));
     new.roles.push(role);
-    assert!(matches!(
-        new.check(1_000),
-        Err(TokenError::TooManyRoles { count: 33 })
-    ));
+    assert!(matches!(new.check(1_000), Err(TokenError::TooManyRoles { count: 33 })));
 }

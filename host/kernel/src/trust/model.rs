@@ -63,9 +63,7 @@ impl NewTrustedKey {
     pub(super) fn check(&self) -> Result<(), TrustError> {
         let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
         if self.id.len() != KEY_ID_LEN || !self.id.bytes().all(hex) {
-            return Err(TrustError::KeyId {
-                text: self.id.chars().take(80).collect(),
-            });
+            return Err(TrustError::KeyId { text: self.id.chars().take(80).collect() });
         }
         if !is_visible(&self.public_key, PUBLIC_KEY_MAX) {
             return Err(TrustError::PublicKey);
@@ -74,18 +72,12 @@ impl NewTrustedKey {
             return Err(TrustError::Owner);
         }
         if !(1..=PURPOSES_MAX).contains(&self.purposes.len()) {
-            return Err(TrustError::Purposes {
-                count: self.purposes.len(),
-            });
+            return Err(TrustError::Purposes { count: self.purposes.len() });
         }
         if self.names.len() > NAMES_MAX || !self.names.iter().all(|name| is_visible(name, PATTERN_MAX)) {
             return Err(TrustError::Names);
         }
-        if self
-            .not_before_ms
-            .zip(self.not_after_ms)
-            .is_some_and(|(from, until)| from >= until)
-        {
+        if self.not_before_ms.zip(self.not_after_ms).is_some_and(|(from, until)| from >= until) {
             return Err(TrustError::EmptyWindow);
         }
         Ok(())
@@ -94,11 +86,7 @@ impl NewTrustedKey {
 
 /// A reason for a revocation.
 pub(super) fn check_reason(reason: &str) -> Result<(), TrustError> {
-    if is_line(reason, REASON_MAX) {
-        Ok(())
-    } else {
-        Err(TrustError::Reason)
-    }
+    if is_line(reason, REASON_MAX) { Ok(()) } else { Err(TrustError::Reason) }
 }
 
 fn is_line(text: &str, max: usize) -> bool {

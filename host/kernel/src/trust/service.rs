@@ -11,10 +11,8 @@ use super::error::TrustError;
 use super::model::{NewTrustedKey, TrustView, TrustedKey, check_reason};
 use super::store::{self, TRUST_KEYS, TrustRow};
 use crate::Core;
+use crate::mirror::MAX_STALENESS;
 use crate::origin::Origin;
-
-/// How old another node's view of a change may be.
-pub const MAX_STALE: Duration = Duration::from_secs(1);
 
 pub struct Trust {
     core: Core,
@@ -32,18 +30,14 @@ struct Known {
 impl Trust {
     pub async fn load(core: Core) -> Result<Self, TrustError> {
         let known = Known::read(&core).await?;
-        Ok(Self {
-            core,
-            known: ArcSwap::from_pointee(known),
-            writing: Mutex::new(()),
-        })
+        Ok(Self { core, known: ArcSwap::from_pointee(known), writing: Mutex::new(()) })
     }
 
     /// The list in force. No database; the same `Arc` until something changes.
     pub fn view(&self) -> Result<Arc<TrustView>, TrustError> {
         let known = self.known.load();
         let age = self.core.clock.monotonic().saturating_sub(known.at);
-        if self.core.db.is_postgres() && age > MAX_STALE {
+        if self.core.db.is_postgres() && age > MAX_STALENESS {
             Err(TrustError::Stale)
         } else {
             Ok(known.view.clone())
@@ -66,8 +60,7 @@ impl Trust {
     pub async fn remove(&self, origin: &Origin, id: &str) -> Result<(), TrustError> {
         let mut row = self.trusted(id).await?;
         row.removed_ms = Some(self.core.now_ms());
-        self.change(row, entry(origin, "trust.removed", id, json!({})))
-            .await
+        self.change(row, entry(origin, "trust.removed", id, json!({}))).await
     }
 
     /// Withdraws a key for good; it stays in the list, as revoked.
@@ -78,8 +71,7 @@ impl Trust {
             return Ok(());
         }
         (row.revoked_ms, row.revoked_reason) = (Some(self.core.now_ms()), Some(reason.to_owned()));
-        self.change(row, entry(origin, "trust.revoked", id, json!({"reason": reason})))
-            .await
+        self.change(row, entry(origin, "trust.revoked", id, json!({"reason": reason}))).await
     }
 
     /// Puts `new` beside `old`: the old key ends `overlap` from now, or when it would have ended anyway. Both or neither.
@@ -107,26 +99,19 @@ impl Trust {
         unit.put(&TRUST_KEYS, old, Expect::Version(row.version), &row);
         unit.put(&TRUST_KEYS, &new.id, expect, &successor);
         unit.record(entry(origin, "trust.added", &new.id, added_detail(new)));
-        unit.record(entry(
-            origin,
-            "trust.rotated",
-            old,
-            json!({"by": new.id, "ends-ms": end}),
-        ));
+        unit.record(entry(origin, "trust.rotated", old, json!({"by": new.id, "ends-ms": end})));
         self.commit(unit).await?;
         Ok(successor.try_into()?)
     }
 
-    /// Reads what other nodes changed. To be called several times within [`MAX_STALE`]; without a change it costs one query.
+    /// Reads what other nodes changed. To be called every
+    /// [`REFRESH_EVERY`](crate::mirror::REFRESH_EVERY); without a change it costs one query.
     pub async fn refresh(&self) -> Result<(), TrustError> {
         let _writing = self.writing.lock().await;
         let at = self.core.clock.monotonic();
         let known = self.known.load();
         let next = if store::mark(&self.core.db).await?.version_sum == known.view.version {
-            Known {
-                view: known.view.clone(),
-                at,
-            }
+            Known { view: known.view.clone(), at }
         } else {
             Known::read(&self.core).await?
         };
@@ -135,12 +120,8 @@ impl Trust {
     }
 
     async fn trusted(&self, id: &str) -> Result<TrustRow, TrustError> {
-        let row = store::one(&self.core.db, id)
-            .await?
-            .filter(|row| row.removed_ms.is_none());
-        row.ok_or_else(|| TrustError::NotFound {
-            id: id.chars().take(80).collect(),
-        })
+        let row = store::one(&self.core.db, id).await?.filter(|row| row.removed_ms.is_none());
+        row.ok_or_else(|| TrustError::NotFound { id: id.chars().take(80).collect() })
     }
 
     /// What must hold of the row of a key that is not in the list.
@@ -178,11 +159,7 @@ impl Trust {
 
 /// Trust belongs to the host, not to a tenant.
 fn entry(origin: &Origin, event: &str, id: &str, detail: Value) -> bulla_store::Entry {
-    Origin {
-        tenant: None,
-        ..origin.clone()
-    }
-    .entry(event, id, detail)
+    Origin { tenant: None, ..origin.clone() }.entry(event, id, detail)
 }
 
 /// Without the owner, which may be a person's name.
@@ -201,24 +178,12 @@ impl Known {
     async fn read(core: &Core) -> Result<Self, StoreError> {
         let at = core.clock.monotonic();
         let version = store::mark(&core.db).await?.version_sum;
-        let rows = store::all(&core.db)
-            .await?
-            .into_iter()
-            .filter(|row| row.removed_ms.is_none());
+        let rows = store::all(&core.db).await?.into_iter().filter(|row| row.removed_ms.is_none());
         let keys = rows.map(TrustedKey::try_from).collect::<Result<_, _>>()?;
-        Ok(Self {
-            view: Arc::new(TrustView { version, keys }),
-            at,
-        })
+        Ok(Self { view: Arc::new(TrustView { version, keys }), at })
     }
 
     fn nothing(at: Duration) -> Self {
-        Self {
-            view: Arc::new(TrustView {
-                version: -1,
-                keys: Vec::new(),
-            }),
-            at,
-        }
+        Self { view: Arc::new(TrustView { version: -1, keys: Vec::new() }), at }
     }
 }

@@ -38,9 +38,7 @@ pub(super) struct Mark {
 pub(super) async fn mark(db: &Db) -> Result<Mark, StoreError> {
     const MARK: Sql =
         Sql::both("SELECT CAST(COALESCE(SUM(version), 0) AS BIGINT) AS version_sum FROM trust_key");
-    db.fetch_one(&MARK, &[])
-        .await?
-        .ok_or_else(|| StoreError::Corrupt("a sum without a row".into()))
+    db.fetch_one(&MARK, &[]).await?.ok_or_else(|| StoreError::Corrupt("a sum without a row".into()))
 }
 
 pub(super) async fn all(db: &Db) -> Result<Vec<TrustRow>, StoreError> {

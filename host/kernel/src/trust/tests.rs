@@ -24,39 +24,15 @@ fn each_field_has_its_rule() {
         key.check().unwrap_err()
     };
     assert!(matches!(wrong(|key| key.id.push('0')), TrustError::KeyId { .. }));
-    assert!(matches!(
-        wrong(|key| key.id.replace_range(0..1, "A")),
-        TrustError::KeyId { .. }
-    ));
-    assert!(matches!(
-        wrong(|key| key.public_key.clear()),
-        TrustError::PublicKey
-    ));
-    assert!(matches!(
-        wrong(|key| key.public_key.push('\0')),
-        TrustError::PublicKey
-    ));
+    assert!(matches!(wrong(|key| key.id.replace_range(0..1, "A")), TrustError::KeyId { .. }));
+    assert!(matches!(wrong(|key| key.public_key.clear()), TrustError::PublicKey));
+    assert!(matches!(wrong(|key| key.public_key.push('\0')), TrustError::PublicKey));
     assert!(matches!(wrong(|key| key.owner.clear()), TrustError::Owner));
-    assert!(matches!(
-        wrong(|key| key.owner = "a\nb".into()),
-        TrustError::Owner
-    ));
-    assert!(matches!(
-        wrong(|key| key.purposes.clear()),
-        TrustError::Purposes { count: 0 }
-    ));
-    assert!(matches!(
-        wrong(|key| key.names.push(String::new())),
-        TrustError::Names
-    ));
-    assert!(matches!(
-        wrong(|key| key.names = vec!["a".into(); 65]),
-        TrustError::Names
-    ));
-    assert!(matches!(
-        wrong(|key| key.not_before_ms = Some(2)),
-        TrustError::EmptyWindow
-    ));
+    assert!(matches!(wrong(|key| key.owner = "a\nb".into()), TrustError::Owner));
+    assert!(matches!(wrong(|key| key.purposes.clear()), TrustError::Purposes { count: 0 }));
+    assert!(matches!(wrong(|key| key.names.push(String::new())), TrustError::Names));
+    assert!(matches!(wrong(|key| key.names = vec!["a".into(); 65]), TrustError::Names));
+    assert!(matches!(wrong(|key| key.not_before_ms = Some(2)), TrustError::EmptyWindow));
 }
 
 #[test]

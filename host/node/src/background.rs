@@ -1,0 +1,157 @@
+//! What a host does by itself: jobs, checkpoints, counters, sweeps, and looking for what other nodes and operators changed.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bulla_kernel::jobs::{Runner, RunnerConfig};
+use tokio::sync::{mpsc, watch};
+use bulla_policy::WATCH_EVERY;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::host::{Host, JobCalls};
+
+/// How often caches look for changes of other nodes: well below the stated staleness of a second.
+const REFRESH: Duration = Duration::from_millis(250);
+const FLUSH: Duration = Duration::from_secs(1);
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// The running loops; all of them end when the stop signal comes.
+pub struct Background {
+    tasks: JoinSet<()>,
+}
+
+impl Background {
+    pub fn start(host: &Arc<Host>, stop: &watch::Receiver<bool>) -> Self {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(jobs(host.clone(), stop.clone()));
+        let audit = host.audit.clone();
+        let unpublished = host.config.audit.unpublished;
+        let publishing_stop = stop.clone();
+        tasks.spawn(async move {
+            tokio::select! {
+                () = audit.publish(unpublished) => {}
+                () = stopped(publishing_stop) => {}
+            }
+        });
+        tasks.spawn(policies(host.clone(), stop.clone()));
+        every(&mut tasks, host, stop, REFRESH, refresh);
+        every(&mut tasks, host, stop, FLUSH, flush);
+        every(&mut tasks, host, stop, SWEEP, sweep);
+        Self { tasks }
+    }
+
+    /// Waits until all have ended, then writes what was counted last.
+    pub async fn finish(mut self, host: Arc<Host>) {
+        while self.tasks.join_next().await.is_some() {}
+        flush(host.clone()).await;
+        if let Err(error) = host.audit.checkpoint_once().await {
+            tracing::warn!(%error, "the last entries have no checkpoint yet");
+        }
+    }
+}
+
+pub async fn stopped(mut stop: watch::Receiver<bool>) {
+    // An error means that the sender is gone: that is a stop as well.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn jobs(host: Arc<Host>, stop: watch::Receiver<bool>) {
+    if !host.config.is_postgres()
+        && let Err(error) = host.rooms.jobs.reclaim_all().await
+    {
+        tracing::error!(%error, "jobs of the last run could not be taken back");
+    }
+    let calls = JobCalls { dispatcher: host.dispatcher.clone(), policies: host.policies.clone() };
+    let settings = RunnerConfig {
+        parallel: host.config.jobs.parallel.max(1) as usize,
+        poll: host.config.jobs.poll.duration(),
+        grace: host.config.server.drain.duration(),
+        ..RunnerConfig::default()
+    };
+    Runner::new(host.rooms.jobs.as_ref().clone(), Arc::new(calls), settings).run(stopped(stop)).await;
+}
+
+/// Policies that were edited; each change is in the audit log.
+async fn policies(host: Arc<Host>, stop: watch::Receiver<bool>) {
+    let (told, mut hears) = mpsc::unbounded_channel();
+    let policies = host.policies.clone();
+    let watching = policies.watch(WATCH_EVERY, move |reloaded| drop(told.send(reloaded)));
+    let recording = async {
+        while let Some(reloaded) = hears.recv().await {
+            if let Err(error) = &reloaded {
+                tracing::error!(%error, "the edited policies are invalid: the old ones stay in force");
+            }
+            report("the change of policies", host.policy_changed(&reloaded).await);
+        }
+    };
+    tokio::select! {
+        () = watching => {}
+        () = recording => {}
+        () = stopped(stop) => {}
+    }
+}
+
+fn every<F>(
+    tasks: &mut JoinSet<()>,
+    host: &Arc<Host>,
+    stop: &watch::Receiver<bool>,
+    period: Duration,
+    work: fn(Arc<Host>) -> F,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (host, stop) = (host.clone(), stop.clone());
+    tasks.spawn(async move {
+        let mut tick = interval(period);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let stop = stopped(stop);
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => return,
+                _ = tick.tick() => work(host.clone()).await,
+            }
+        }
+    });
+}
+
+/// A room that could not look keeps its own clock of staleness and fails closed; here it is only reported.
+async fn refresh(host: Arc<Host>) {
+    if host.core.db.is_postgres() {
+        report("sequences", host.rooms.sequences.refresh().await);
+        report("approvals", host.rooms.approvals.refresh().await);
+        report("secrets", host.rooms.secrets.refresh().await);
+        report("keys", host.rooms.keys.refresh().await);
+        report("tenants", host.tenants.refresh().await);
+        report("tokens", host.tokens.refresh().await);
+        report("trust", host.trust.refresh().await);
+        report("addons", host.addons.refresh().await);
+    }
+    report("manifests", host.manifests.refresh().await);
+    if let Ok(all) = host.addons.all() {
+        let live: HashSet<String> = all.iter().map(|installed| installed.digest.clone()).collect();
+        host.supply.retain(&live);
+    }
+}
+
+async fn flush(host: Arc<Host>) {
+    let origin = host.origin();
+    report("usage", host.usage.flush(&origin).await);
+    report("throttles", host.admission.flush(&origin).await);
+}
+
+async fn sweep(host: Arc<Host>) {
+    let origin = host.origin();
+    report("reservations", host.rooms.sequences.sweep(&origin).await);
+    report("approvals", host.rooms.approvals.expire_due().await);
+    report("idempotency records", host.idempotency.sweep(&origin).await);
+}
+
+fn report<T, E: std::fmt::Display>(what: &str, outcome: Result<T, E>) {
+    if let Err(error) = outcome {
+        tracing::error!(%error, "{what} could not be brought up to date");
+    }
+}

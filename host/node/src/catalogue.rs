@@ -1,0 +1,116 @@
+//! What the rooms ask about the installed addons: the jobs and actions of their manifests.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bulla_base::{AddonName, Coded, EntryName, Failure, TenantId, codes};
+use bulla_kernel::addons::Addons;
+use bulla_kernel::jobs::check_schedule;
+use bulla_kernel::ports::{Catalogue, Fairness, JobSchedule, JobSpec};
+use bulla_signing::Manifest;
+use bulla_signing::manifest::{Fairness as Asked, JobOptions, Schedule};
+
+/// The manifests of all installed packages, by digest. Read from a package when it is first seen: its digest was checked,
+/// and a package never changes.
+pub struct Manifests {
+    addons: Arc<Addons>,
+    known: ArcSwap<HashMap<String, Arc<Entries>>>,
+}
+
+struct Entries {
+    actions: Vec<EntryName>,
+    jobs: HashMap<EntryName, Arc<JobSpec>>,
+}
+
+impl Manifests {
+    pub fn new(addons: Arc<Addons>) -> Self {
+        Self { addons, known: ArcSwap::default() }
+    }
+
+    /// Learns what was installed since, and forgets what is gone.
+    pub async fn refresh(&self) -> Result<(), Failure> {
+        let known = self.known.load_full();
+        let mut next = HashMap::new();
+        for installed in self.addons.all().map_err(|error| error.failure())? {
+            let entries = match known.get(&installed.digest) {
+                Some(entries) => entries.clone(),
+                None => Arc::new(self.read(&installed.digest).await?),
+            };
+            next.insert(installed.digest.clone(), entries);
+        }
+        self.known.store(Arc::new(next));
+        Ok(())
+    }
+
+    async fn read(&self, digest: &str) -> Result<Entries, Failure> {
+        let bytes = self.addons.package(digest).await.map_err(|error| error.failure())?;
+        let inspection = bulla_signing::inspect(&bytes).map_err(|error| error.failure())?;
+        let manifest = inspection.manifest.map_err(|error| error.failure())?;
+        Ok(Entries::of(&manifest))
+    }
+
+    fn entries(&self, tenant: &TenantId, addon: &AddonName) -> Option<Arc<Entries>> {
+        let installed = self.addons.find(tenant, addon).ok().flatten()?;
+        self.known.load().get(&installed.digest).cloned()
+    }
+}
+
+impl Entries {
+    fn of(manifest: &Manifest) -> Self {
+        let jobs = manifest.jobs().iter().map(|(name, options)| (name.clone(), Arc::new(spec(name, options))));
+        Self { actions: manifest.actions().keys().cloned().collect(), jobs: jobs.collect() }
+    }
+}
+
+impl Catalogue for Manifests {
+    fn job(&self, tenant: &TenantId, addon: &AddonName, job: &EntryName) -> Option<Arc<JobSpec>> {
+        self.entries(tenant, addon)?.jobs.get(job).cloned()
+    }
+
+    fn has_action(&self, tenant: &TenantId, addon: &AddonName, action: &EntryName) -> bool {
+        self.entries(tenant, addon).is_some_and(|entries| entries.actions.contains(action))
+    }
+
+    fn scheduled(&self) -> Vec<(TenantId, AddonName, Arc<JobSpec>)> {
+        let mut all = Vec::new();
+        for installed in self.addons.all().unwrap_or_default().iter().filter(|installed| installed.enabled) {
+            let Some(entries) = self.known.load().get(&installed.digest).cloned() else { continue };
+            let scheduled = entries.jobs.values().filter(|spec| spec.schedule != JobSchedule::OnDemand);
+            all.extend(scheduled.map(|spec| (installed.tenant.clone(), installed.addon.clone(), spec.clone())));
+        }
+        all
+    }
+}
+
+/// Refuses a manifest whose cron expressions mean nothing, before it is installed.
+pub fn check_schedules(manifest: &Manifest) -> Result<(), Failure> {
+    for (name, options) in manifest.jobs() {
+        if let Schedule::Cron(text) = options.schedule() {
+            check_schedule(text.as_str()).map_err(|error| {
+                Failure::new(codes::MANIFEST_INVALID, format!("jobs.{name}.schedule: {error}"))
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn spec(name: &EntryName, options: &JobOptions) -> JobSpec {
+    JobSpec {
+        name: name.clone(),
+        schedule: match options.schedule() {
+            Schedule::Cron(text) => JobSchedule::Cron(text.as_str().to_owned()),
+            Schedule::Every(period) => JobSchedule::Every(*period),
+            Schedule::OnDemand => JobSchedule::OnDemand,
+        },
+        lock_key: options.lock_key().cloned(),
+        fairness: match options.fairness() {
+            Asked::Interactive => Fairness::Interactive,
+            Asked::Normal => Fairness::Normal,
+            Asked::Bulk => Fairness::Bulk,
+        },
+        retries: options.retries(),
+        backoff: options.backoff(),
+        circuit: options.circuit().map(|circuit| (circuit.failures, circuit.pause)),
+    }
+}

@@ -1,0 +1,252 @@
+//! A host on its database: every room, the engine, the policies, wired together.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bulla_base::{Bytes, Clock, Coded, Failure, Rng, SystemClock, SystemRng, TraceId, codes};
+use bulla_bindings::Rooms;
+use bulla_egress::{EgressConfig, HttpEgress};
+use bulla_engine::{AotKey, Engine, EngineConfig};
+use bulla_kernel::Core;
+use bulla_kernel::addons::Addons;
+use bulla_kernel::admission::Admission;
+use bulla_kernel::approvals::Approvals;
+use bulla_kernel::audit::{Audit, AuditJournal};
+use bulla_kernel::idempotency::{Idempotency, IdempotencyConfig};
+use bulla_kernel::jobs::{Claimed, Jobs, JobsConfig, RunJob};
+use bulla_kernel::keys::Keys;
+use bulla_kernel::master::{Label, MasterKey};
+use bulla_kernel::origin::Origin;
+use bulla_kernel::ports::{Principal, Quotas};
+use bulla_kernel::secrets::Secrets;
+use bulla_kernel::sequences::Sequences;
+use bulla_kernel::tenants::Tenants;
+use bulla_kernel::tokens::Tokens;
+use bulla_kernel::trust::Trust;
+use bulla_kernel::usage::Meter;
+use bulla_policy::{PolicyError, PolicySet, Reloaded};
+use bulla_store::{
+    AppliedMigration, Committer, CommitterConfig, Db, DirectoryLock, Durability, PostgresConfig, SqliteConfig,
+    Unit, migrate,
+};
+use serde_json::json;
+
+use crate::catalogue::Manifests;
+use crate::config::{self, Config};
+use crate::dispatch::{Dispatcher, Parts};
+use crate::supply::Supply;
+
+/// Everything of a running host. Made by [`Host::start`]; the background loops are in `background`.
+pub struct Host {
+    pub config: Config,
+    pub core: Core,
+    pub engine: Engine,
+    pub tenants: Arc<Tenants>,
+    pub tokens: Arc<Tokens>,
+    pub trust: Arc<Trust>,
+    pub addons: Arc<Addons>,
+    pub audit: Arc<Audit>,
+    pub rooms: Arc<Rooms>,
+    pub admission: Arc<Admission>,
+    pub idempotency: Arc<Idempotency>,
+    pub usage: Arc<Meter>,
+    pub policies: Arc<PolicySet>,
+    pub supply: Arc<Supply>,
+    pub manifests: Arc<Manifests>,
+    pub dispatcher: Dispatcher,
+    pub master: Option<Arc<MasterKey>>,
+    _lock: Option<DirectoryLock>,
+}
+
+impl Host {
+    /// Opens the data directory: migrations first, then every room with what it keeps in memory.
+    pub async fn start(config: Config) -> Result<Self, Failure> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let lock = match config.is_postgres() {
+            true => None,
+            false => Some(DirectoryLock::acquire(&config.data.directory).map_err(|error| error.failure())?),
+        };
+        let master = master_key(&config)?;
+        let core = open(&config, clock).await?;
+        let origin = host_origin(&core);
+        let audit = Audit::new(core.clone(), &config.audit.origin, master.clone()).map_err(|error| error.failure())?;
+        audit.start(&origin).await.map_err(|error| error.failure())?;
+        let policies = Arc::new(PolicySet::load(&config.below_data(&config.policy.directory)).map_err(|error| error.failure())?);
+        let addons = Arc::new(Addons::load_all(core.clone()).await.map_err(|error| error.failure())?);
+        let trust = Arc::new(Trust::load(core.clone()).await.map_err(|error| error.failure())?);
+        let manifests = Arc::new(Manifests::new(addons.clone()));
+        manifests.refresh().await?;
+        let rooms = Arc::new(rooms(&config, &core, &manifests, master.clone()).await?);
+        let engine = engine(&config, &core, master.as_deref())?;
+        let linker = bulla_bindings::linker(&engine).map_err(|error| internal(&error.to_string()))?;
+        let supply = Arc::new(Supply::new(engine.clone(), linker, addons.clone(), trust.clone(), core.clock.clone()));
+        let admission = Arc::new(Admission::new(core.clone(), config.engine.instances));
+        let settings = IdempotencyConfig { ttl: config.idempotency.ttl, ..Default::default() };
+        let idempotency = Arc::new(Idempotency::new(core.clone(), settings));
+        let usage = Arc::new(Meter::new(core.clone()));
+        let dispatcher = Dispatcher::new(Parts {
+            workers: tokio::runtime::Handle::current(),
+            core: core.clone(),
+            engine: engine.clone(),
+            supply: supply.clone(),
+            rooms: rooms.clone(),
+            addons: addons.clone(),
+            quotas: policies.clone(),
+            admission: admission.clone(),
+            idempotency: idempotency.clone(),
+            usage: usage.clone(),
+        });
+        Ok(Self {
+            tenants: Arc::new(Tenants::load(core.clone()).await.map_err(|error| error.failure())?),
+            tokens: Arc::new(Tokens::load(core.clone()).await.map_err(|error| error.failure())?),
+            audit: Arc::new(audit),
+            config,
+            core,
+            engine,
+            trust,
+            addons,
+            rooms,
+            admission,
+            idempotency,
+            usage,
+            policies,
+            supply,
+            manifests,
+            dispatcher,
+            master,
+            _lock: lock,
+        })
+    }
+
+    /// Records a change of the policies, or that an invalid one was refused.
+    pub async fn policy_changed(&self, reloaded: &Result<Reloaded, PolicyError>) -> Result<(), Failure> {
+        let (event, detail) = match reloaded {
+            Ok(reloaded) if !reloaded.changed() => return Ok(()),
+            Ok(reloaded) => ("policy.changed", json!({"before": reloaded.before, "after": reloaded.after})),
+            Err(error) => ("policy.refused", json!({"reason": error.to_string()})),
+        };
+        let mut unit = Unit::default();
+        unit.record(self.origin().entry(event, "policies", detail));
+        self.core.committer.commit(unit).await.map_err(|error| error.failure())
+    }
+
+    /// An origin of the host's own doing, in the `system` log, under a new trace.
+    pub fn origin(&self) -> Origin {
+        host_origin(&self.core)
+    }
+}
+
+/// A job's attempt is a call like any other.
+pub struct JobCalls {
+    pub dispatcher: Dispatcher,
+    pub policies: Arc<PolicySet>,
+}
+
+#[async_trait]
+impl RunJob for JobCalls {
+    async fn run(&self, claimed: &Claimed) -> Result<(), Failure> {
+        let version = Quotas::version(self.policies.as_ref());
+        self.dispatcher.run(claimed.request(version)).await.reply.outcome.map(drop)
+    }
+}
+
+pub(crate) fn host_origin(core: &Core) -> Origin {
+    Origin {
+        tenant: None,
+        subject: Principal::host().subject,
+        trace: TraceId::draw(core.rng.as_ref()),
+        at_ms: core.now_ms(),
+        policy_version: None,
+        call: None,
+    }
+}
+
+/// From the environment, else from the file; a host without one runs without secrets, keys and cached code.
+fn master_key(config: &Config) -> Result<Option<Arc<MasterKey>>, Failure> {
+    if let Some(key) = MasterKey::from_env(&config.master_key.variable).map_err(|error| error.failure())? {
+        return Ok(Some(Arc::new(key)));
+    }
+    let path = config.below_data(&config.master_key.file);
+    if !path.exists() {
+        tracing::warn!(path = %path.display(), "no master key: no secrets, no signing keys, no cache of compiled code");
+        return Ok(None);
+    }
+    MasterKey::from_file(&path).map(|key| Some(Arc::new(key))).map_err(|error| error.failure())
+}
+
+async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Core, Failure> {
+    let durability = match config.store.durability {
+        config::Durability::Durable => Durability::Durable,
+        config::Durability::Relaxed => Durability::Relaxed,
+    };
+    let db = if config.is_postgres() {
+        let url = config.store.database.clone();
+        Db::open_postgres(&PostgresConfig { url, connections: config.store.connections, durability }).await
+    } else {
+        let path = config.data.directory.join("bulla.db");
+        Db::open_sqlite(&SqliteConfig { path, readers: config.store.connections, durability }).await
+    }
+    .map_err(|error| error.failure())?;
+    let applied = migrate(&db).await.map_err(|error| error.failure())?;
+    let batch = CommitterConfig { max_batch: config.store.batch.max(1) as usize, ..CommitterConfig::default() };
+    let committer = Committer::start(db.clone(), Arc::new(AuditJournal::new()), batch);
+    let core = Core { db, committer, clock, rng: Arc::new(SystemRng) as Arc<dyn Rng> };
+    record_migrations(&core, &applied).await?;
+    Ok(core)
+}
+
+async fn record_migrations(core: &Core, applied: &[AppliedMigration]) -> Result<(), Failure> {
+    let origin = host_origin(core);
+    let mut unit = Unit::default();
+    for migration in applied {
+        let detail = json!({"version": migration.version, "checksum": migration.checksum});
+        unit.record(origin.entry("migration.applied", &migration.name, detail));
+    }
+    core.committer.commit(unit).await.map_err(|error| error.failure())
+}
+
+async fn rooms(
+    config: &Config,
+    core: &Core,
+    manifests: &Arc<Manifests>,
+    master: Option<Arc<MasterKey>>,
+) -> Result<Rooms, Failure> {
+    let egress = HttpEgress::new(&EgressConfig::default(), core.rng.clone()).map_err(|error| internal(&error.to_string()))?;
+    let node = TraceId::draw(core.rng.as_ref()).to_string();
+    let settings = JobsConfig { node, lease: config.jobs.lease, ..JobsConfig::default() };
+    let jobs = Jobs::new(core.clone(), manifests.clone(), settings);
+    let approvals = Approvals::open(core.clone(), manifests.clone(), Arc::new(jobs.clone()));
+    let sequences = Sequences::open(core.clone());
+    Ok(Rooms {
+        sequences: Arc::new(sequences.await.map_err(|error| error.failure())?),
+        approvals: Arc::new(approvals.await.map_err(|error| error.failure())?),
+        secrets: Arc::new(
+            Secrets::load(core, master.clone(), Arc::new(egress)).await.map_err(|error| error.failure())?,
+        ),
+        keys: Arc::new(Keys::load(core, master).await.map_err(|error| error.failure())?),
+        jobs: Arc::new(jobs),
+    })
+}
+
+fn engine(config: &Config, core: &Core, master: Option<&MasterKey>) -> Result<Engine, Failure> {
+    let settings = EngineConfig {
+        instances: config.engine.instances,
+        memory_slot: config.engine.memory_slot,
+        stack: config.engine.stack,
+        compile_deadline: config.engine.compile_deadline.duration(),
+        pooling: config.engine.pooling,
+        ..EngineConfig::default()
+    };
+    let key = master.map(|master| AotKey::new(*master.derive(Label::AotMac)));
+    let cache = config.data.directory.join("code");
+    Engine::new(settings, key, core.clock.clone(), Some(cache)).map_err(|error| error.failure())
+}
+
+pub(crate) fn internal(text: &str) -> Failure {
+    Failure::new(codes::INTERNAL, codes::INTERNAL.title).internal(text)
+}
+
+/// For `/diagz`: sizes as people write them.
+pub(crate) fn written(bytes: u64) -> String {
+    Bytes(bytes).to_string()
+}

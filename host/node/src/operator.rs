@@ -1,0 +1,116 @@
+//! What the server asks of the host for its operators: policies, packages, diagnosis.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bulla_base::{AddonName, Coded, Failure, PartialLimits, TenantId};
+use bulla_engine::Allocation;
+use bulla_kernel::origin::Origin;
+use bulla_kernel::ports::{Accepted, Delivery, Diagnostics, Installer, PolicyAdmin, Quotas};
+use bulla_kernel::trust::{NewTrustedKey, TrustedKey};
+use bulla_server::{AuditSink, Manifests};
+use bulla_store::Unit;
+use serde_json::{Value, json};
+
+use crate::host::{Host, written};
+
+pub struct Operator {
+    host: Arc<Host>,
+}
+
+impl Operator {
+    pub fn new(host: Arc<Host>) -> Self {
+        Self { host }
+    }
+}
+
+#[async_trait]
+impl Installer for Operator {
+    /// The manifest's jobs and actions are known before the answer goes out.
+    async fn install(&self, origin: &Origin, delivery: Delivery) -> Result<Accepted, Failure> {
+        let accepted = self.host.supply.install(origin, delivery).await?;
+        self.host.manifests.refresh().await?;
+        Ok(accepted)
+    }
+
+    async fn trust(&self, origin: &Origin, key: NewTrustedKey) -> Result<TrustedKey, Failure> {
+        self.host.supply.trust(origin, key).await
+    }
+
+    async fn rollback(&self, origin: &Origin, tenant: &TenantId, addon: &AddonName) -> Result<Accepted, Failure> {
+        let accepted = self.host.supply.rollback(origin, tenant, addon).await?;
+        self.host.manifests.refresh().await?;
+        Ok(accepted)
+    }
+}
+
+#[async_trait]
+impl Manifests for Operator {
+    async fn limits(&self, tenant: &TenantId, addon: &AddonName) -> Result<PartialLimits, Failure> {
+        let installed = self.host.addons.get(tenant, addon).map_err(|error| error.failure())?;
+        let active = self.host.supply.active(&installed).await?;
+        let suggested = PartialLimits { rate: active.manifest.suggested_rate(), ..Default::default() };
+        Ok(active.manifest.limits().least(&suggested))
+    }
+}
+
+#[async_trait]
+impl PolicyAdmin for Operator {
+    async fn reload(&self) -> Result<Arc<str>, Failure> {
+        let policies = self.host.policies.clone();
+        let reloaded = tokio::task::spawn_blocking(move || policies.reload()).await;
+        let reloaded = reloaded.map_err(|error| crate::host::internal(&error.to_string()))?;
+        self.host.policy_changed(&reloaded).await?;
+        reloaded.map(|reloaded| reloaded.after).map_err(|error| error.failure())
+    }
+}
+
+#[async_trait]
+impl AuditSink for Operator {
+    async fn record(&self, origin: &Origin, event: &str, object: &str, detail: Value) -> Result<(), Failure> {
+        let mut unit = Unit::default();
+        unit.record(origin.entry(event, object, detail));
+        self.host.core.committer.commit(unit).await.map_err(|error| error.failure())
+    }
+}
+
+#[async_trait]
+impl Diagnostics for Operator {
+    async fn ready(&self) -> Result<(), Failure> {
+        self.host.audit.status().await.map(drop).map_err(|error| error.failure())
+    }
+
+    async fn diagnose(&self) -> Value {
+        let host = &self.host;
+        let loads: Vec<Value> = host
+            .admission
+            .loads()
+            .into_iter()
+            .map(|load| {
+                json!({
+                    "tenant": load.tenant, "running": load.running, "waiting": load.waiting,
+                    "admitted": load.admitted, "refused": load.refused,
+                })
+            })
+            .collect();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "database": if host.config.is_postgres() { "postgres" } else { "sqlite" },
+            "durability": host.config.store.durability,
+            "master-key": host.master.as_ref().map(|key| key.id().to_owned()),
+            "sealed-under-another-key": {
+                "secrets": host.rooms.secrets.sealed_elsewhere(), "keys": host.rooms.keys.sealed_elsewhere(),
+            },
+            "engine": {
+                "instances": host.config.engine.instances,
+                "pooled": host.engine.allocation() == Allocation::Pooled,
+                "code-cache": host.engine.caches(),
+                "memory-slot": written(host.config.engine.memory_slot.get()),
+                "addons-loaded": host.supply.held(),
+            },
+            "policy-version": Quotas::version(host.policies.as_ref()),
+            "admission": {"free-places": host.admission.free_places(), "tenants": loads},
+            "audit": host.audit.status().await.map(|status| json!(status)).unwrap_or_else(|error| json!({"error": error.code().name})),
+        })
+    }
+}

@@ -1,0 +1,181 @@
+//! From a package to an addon that can be called: verification at install and at every load, by the same constructor.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use async_trait::async_trait;
+use bulla_base::{AddonName, Clock, Coded, Failure, TenantId};
+use bulla_bindings::HostState;
+use bulla_engine::{Engine, Granted, Loaded};
+use bulla_kernel::addons::{Addons, Installed, PackageRecord};
+use bulla_kernel::grants::Grants;
+use bulla_kernel::origin::Origin;
+use bulla_kernel::ports::{Accepted, Delivery, Installer};
+use bulla_kernel::trust::{NewTrustedKey, Trust, TrustedKey};
+use bulla_signing::trust::{PURPOSE_ADDON, TrustStore};
+use bulla_signing::{KeyId, Manifest, VerifiedAddon};
+use parking_lot::Mutex;
+use tokio::sync::OnceCell;
+
+use crate::asked::{asked, granted_interfaces, withheld};
+use crate::contract::Contracts;
+
+/// A verified, compiled addon.
+pub struct Active {
+    pub manifest: Manifest,
+    pub contracts: Contracts,
+    pub loaded: Loaded<HostState>,
+    publisher: KeyId,
+}
+
+/// A package under one set of granted imports.
+type Slot = (String, Granted);
+
+/// Packages in, callable addons out.
+pub struct Supply {
+    engine: Engine,
+    linker: bulla_bindings::HostLinker,
+    addons: Arc<Addons>,
+    trust: Arc<Trust>,
+    clock: Arc<dyn Clock>,
+    active: Mutex<HashMap<Slot, Arc<OnceCell<Arc<Active>>>>>,
+    /// The trust store made from the room's view of this version.
+    store: ArcSwapOption<(i64, TrustStore)>,
+}
+
+impl Supply {
+    pub fn new(
+        engine: Engine,
+        linker: bulla_bindings::HostLinker,
+        addons: Arc<Addons>,
+        trust: Arc<Trust>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { engine, linker, addons, trust, clock, active: Mutex::default(), store: ArcSwapOption::empty() }
+    }
+
+    /// The addon's code, verified and compiled at its first call. The publisher's key is asked for again on each call: a
+    /// key that was withdrawn stops its addons at once.
+    pub async fn active(&self, installed: &Installed) -> Result<Arc<Active>, Failure> {
+        let slot = (installed.digest.clone(), granted_interfaces(&installed.grants.current()));
+        let cell = self.active.lock().entry(slot.clone()).or_default().clone();
+        let active = cell.get_or_try_init(|| self.load(&slot)).await?;
+        let store = self.trust_store()?;
+        store
+            .1
+            .allows(&active.publisher, PURPOSE_ADDON, &installed.addon, self.clock.now())
+            .map_err(|error| error.failure())?;
+        Ok(active.clone())
+    }
+
+    async fn load(&self, (digest, granted): &Slot) -> Result<Arc<Active>, Failure> {
+        let bytes = self.addons.package(digest).await.map_err(|error| error.failure())?;
+        let verified = self.verify(bytes)?;
+        let contract = verified.contract().map_err(|error| error.failure())?;
+        let loaded =
+            self.engine.load(&verified, &self.linker, granted).await.map_err(|error| error.failure())?;
+        Ok(Arc::new(Active {
+            manifest: verified.manifest().clone(),
+            contracts: Contracts::new(&contract)?,
+            loaded,
+            publisher: verified.publisher().clone(),
+        }))
+    }
+
+    fn verify(&self, bytes: Vec<u8>) -> Result<VerifiedAddon, Failure> {
+        let store = self.trust_store()?;
+        VerifiedAddon::verify(bytes, &store.1, self.clock.now()).map_err(|error| error.failure())
+    }
+
+    fn trust_store(&self) -> Result<Arc<(i64, TrustStore)>, Failure> {
+        let view = self.trust.view().map_err(|error| error.failure())?;
+        if let Some(store) = self.store.load_full().filter(|store| store.0 == view.version) {
+            return Ok(store);
+        }
+        let entries = view.keys.iter().map(crate::trust_entry::read).collect::<Result<Vec<_>, _>>()?;
+        let store = TrustStore::from_entries(entries).map_err(|error| error.failure())?;
+        let store = Arc::new((view.version, store));
+        self.store.store(Some(store.clone()));
+        Ok(store)
+    }
+
+    /// Drops the code of packages that no tenant has installed any more.
+    pub fn retain(&self, live: &HashSet<String>) {
+        self.active.lock().retain(|(digest, _), _| live.contains(digest));
+    }
+
+    /// How many addons are compiled and held.
+    pub fn held(&self) -> usize {
+        self.active.lock().len()
+    }
+
+    /// Compiles it once with what will be granted, so that a component that cannot load is refused at install.
+    async fn try_load(&self, verified: &VerifiedAddon, grants: &Grants) -> Result<(), Failure> {
+        let contract = verified.contract().map_err(|error| error.failure())?;
+        Contracts::new(&contract)?;
+        let granted = granted_interfaces(grants);
+        match self.engine.load(verified, &self.linker, &granted).await {
+            // The operator may grant later; calls are denied until then.
+            Ok(_) | Err(bulla_engine::LoadError::Denied { by: bulla_engine::DeniedBy::Operator, .. }) => Ok(()),
+            Err(error) => Err(error.failure()),
+        }
+    }
+}
+
+#[async_trait]
+impl Installer for Supply {
+    async fn install(&self, origin: &Origin, delivery: Delivery) -> Result<Accepted, Failure> {
+        let verified = self.verify(delivery.package)?;
+        crate::catalogue::check_schedules(verified.manifest())?;
+        let asked = asked(verified.manifest());
+        let present =
+            self.addons.find(&delivery.tenant, verified.name()).map_err(|error| error.failure())?;
+        let grants = match (&delivery.grants, &present) {
+            (Some(grants), _) => grants.clone(),
+            (None, Some(present)) => Grants::both(&asked, &present.granted),
+            (None, None) => Grants::default(),
+        };
+        self.try_load(&verified, &Grants::both(&asked, &grants)).await?;
+        let record = PackageRecord {
+            name: verified.name().clone(),
+            version: verified.version().to_string(),
+            digest: verified.package_digest().to_string(),
+            bytes: verified.package().clone(),
+            component_digest: verified.component_digest().to_string(),
+            publisher: verified.publisher().to_string(),
+            asked: asked.clone(),
+        };
+        let installed = match (&delivery.grants, present) {
+            (None, Some(_)) => self.addons.upgrade(origin, &delivery.tenant, &record).await,
+            _ => self.addons.install(origin, &delivery.tenant, &record, &grants).await,
+        };
+        installed.map(|installed| accepted(&installed)).map_err(|error| error.failure())
+    }
+
+    async fn trust(&self, origin: &Origin, mut key: NewTrustedKey) -> Result<TrustedKey, Failure> {
+        crate::trust_entry::check(&mut key)?;
+        self.trust.add(origin, &key).await.map_err(|error| error.failure())
+    }
+
+    async fn rollback(&self, origin: &Origin, tenant: &TenantId, addon: &AddonName) -> Result<Accepted, Failure> {
+        let current = self.addons.get(tenant, addon).map_err(|error| error.failure())?;
+        if let Some(previous) = &current.previous {
+            // What was good when it was installed may have lost its publisher since.
+            let bytes = self.addons.package(previous).await.map_err(|error| error.failure())?;
+            self.verify(bytes)?;
+        }
+        let installed = self.addons.rollback(origin, tenant, addon).await;
+        installed.map(|installed| accepted(&installed)).map_err(|error| error.failure())
+    }
+}
+
+fn accepted(installed: &Installed) -> Accepted {
+    Accepted {
+        name: installed.addon.clone(),
+        version: installed.version.clone(),
+        digest: installed.digest.clone(),
+        publisher: installed.publisher.clone(),
+        withheld: withheld(&installed.asked, &installed.grants.current()),
+    }
+}

@@ -1,0 +1,6 @@
+//! The laws of `approvals`.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod bench;
+mod decisions;
+mod requests;

@@ -1,0 +1,183 @@
+//! A data directory, and the server on it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::cli::Cli;
+use crate::client::Client;
+use crate::patience::{until, within};
+
+/// A data directory that `bulla init` made. Gone with its value.
+pub struct Data {
+    dir: TempDir,
+}
+
+impl Data {
+    pub fn init() -> Self {
+        let data = Self { dir: tempfile::tempdir().unwrap() };
+        data.cli(["init"]).run().succeeds();
+        data
+    }
+
+    /// The data directory itself. Beside it stands the servers' log.
+    pub fn path(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    pub fn operator_token(&self) -> String {
+        fs::read_to_string(self.path().join("operator.token")).unwrap().trim().to_owned()
+    }
+
+    /// A command line on this data directory.
+    pub fn cli<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Cli {
+        Cli::new(args).env("BULLA_DATA", self.path())
+    }
+
+    /// Writes the configuration file that the directory's servers read.
+    pub fn configure(&self, text: &str) {
+        fs::write(self.path().join("bulla.toml"), text).unwrap();
+    }
+
+    /// Writes a policy file; a running server reads it on reload.
+    pub fn write_policy(&self, name: &str, text: &str) {
+        fs::write(self.policy(name), text).unwrap();
+    }
+
+    pub fn policy(&self, name: &str) -> PathBuf {
+        self.path().join("policies").join(name)
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.path().join("server.log")
+    }
+}
+
+/// A running server. Killed with its value; its log is shown when a test panics.
+pub struct Server {
+    data: Data,
+    child: Child,
+    pub url: String,
+}
+
+impl Server {
+    /// A server on a new data directory.
+    pub fn start() -> Self {
+        Self::on(Data::init())
+    }
+
+    /// A server on this data directory; ready when this returns.
+    pub fn on(data: Data) -> Self {
+        let child = spawn(&data);
+        let mut server = Self { data, child, url: String::new() };
+        server.wait_until_ready();
+        server
+    }
+
+    pub fn data(&self) -> &Data {
+        &self.data
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The operator's client.
+    pub fn operator(&self) -> Client {
+        Client::new(&self.url, Some(&self.data.operator_token()))
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.data.log()).unwrap_or_default()
+    }
+
+    /// `SIGKILL`: nothing is written any more.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// `SIGTERM`, without waiting.
+    pub fn ask_to_stop(&self) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+    }
+
+    /// `SIGTERM`, and waits for the end.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.ask_to_stop();
+        self.wait_for_end(Duration::from_secs(60))
+    }
+
+    pub fn wait_for_end(&mut self, time: Duration) -> ExitStatus {
+        within(time, || self.child.try_wait().unwrap())
+            .unwrap_or_else(|| panic!("the server did not stop within {} s", time.as_secs()))
+    }
+
+    /// A new process on the same data directory, after `kill` or `stop`.
+    pub fn start_again(&mut self) {
+        self.child = spawn(&self.data);
+        self.wait_until_ready();
+    }
+
+    fn wait_until_ready(&mut self) {
+        let pid = self.child.id();
+        let file = self.data.path().join("server.json");
+        let url = until("the server to start", || {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("the server ended with {status}");
+            }
+            let running: Value = serde_json::from_str(&fs::read_to_string(&file).ok()?).ok()?;
+            (running["pid"] == pid).then(|| running["url"].as_str().unwrap().trim_end_matches('/').to_owned())
+        });
+        self.url = url;
+        let client = Client::new(&self.url, None);
+        until("the server to be ready", || (client.get("/readyz").status == 200).then_some(()));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ended = self.child.kill().and_then(|()| self.child.wait());
+        if std::thread::panicking() {
+            let log = self.log();
+            let from = log.char_indices().rev().nth(20_000).map_or(0, |(at, _)| at);
+            eprintln!("---- the server's log ----\n{}\n----", &log[from..]);
+        }
+    }
+}
+
+/// On a free port of loopback, with its log in a file.
+fn spawn(data: &Data) -> Child {
+    let log = fs::File::options().create(true).append(true).open(data.log()).unwrap();
+    let mut command = data.cli(["serve"]).env("BULLA_SERVER_LISTEN", "127.0.0.1:0").into_command();
+    command.stdout(Stdio::null()).stderr(log).spawn().unwrap()
+}
+
+/// True where nobody listens any more.
+pub fn refuses_connections(url: &str) -> bool {
+    let address = url.trim_start_matches("http://");
+    std::net::TcpStream::connect(address).is_err()
+}
+
+/// The files below a directory with their bytes, to see that nothing changed.
+pub fn snapshot(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    let mut dirs = vec![dir.to_owned()];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            match entry.unwrap().path() {
+                path if path.is_dir() => dirs.push(path),
+                path => files.push((path.clone(), fs::read(path).unwrap())),
+            }
+        }
+    }
+    files.sort();
+    files
+}
