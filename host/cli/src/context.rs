@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn without_a_server_it_says_how_to_get_one() {
         let dir = tempfile::tempdir().unwrap();
-        let error = context(dir.path(), None).client().unwrap_err();
+        let error = context(dir.path(), None).client().err().unwrap();
         assert_eq!(error.exit(), crate::exit_codes::Exit::ServerUnreachable);
         assert!(error.hint().unwrap().contains("bulla serve"));
     }

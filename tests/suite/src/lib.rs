@@ -13,6 +13,7 @@ pub mod invoices;
 pub mod patience;
 pub mod receiver;
 pub mod server;
+pub mod trespasser;
 
 pub use addons::{Publisher, manifest};
 pub use bench::{Bench, Tenant};

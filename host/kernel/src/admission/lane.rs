@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulla_base::{Clock, Limits, Millis, Rate, TenantId};
+use bulla_base::{AddonName, Clock, Limits, Millis, Rate, TenantId};
 use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
@@ -34,13 +34,21 @@ pub(super) struct Lane {
     /// By ticket, which is by time of arrival.
     waiting: BTreeMap<u64, oneshot::Sender<()>>,
     in_round: bool,
-    rate: Option<(Rate, Limiter)>,
+    rate: Option<Limited>,
+    /// Addons whose manifest suggests a rate.
+    addons: HashMap<AddonName, Limited>,
     pub admitted: u64,
     pub refused: u64,
     pub throttled: Throttled,
 }
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, LimiterClock, NoOpMiddleware<Duration>>;
+
+/// A limiter, and the rate it was made for.
+struct Limited {
+    rate: Rate,
+    limiter: Limiter,
+}
 
 /// How a call enters.
 pub(super) enum Entered {
@@ -59,11 +67,12 @@ impl State {
         &mut self,
         tenant: &TenantId,
         limits: &Limits,
+        own: Option<(&AddonName, Rate)>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Entered, Busy> {
         let lane = self.lanes.entry(tenant.clone()).or_default();
         lane.concurrency = limits.concurrency;
-        let outcome = lane.check(limits, clock, self.free);
+        let outcome = lane.check(limits, own, clock, self.free);
         if let Err(busy) = outcome {
             lane.refuse(busy.reason, clock.now_ms());
             return Err(busy);
@@ -139,21 +148,33 @@ impl Lane {
     }
 
     /// A full queue is looked at first: a call that is refused for it takes nothing from the rate.
-    fn check(&mut self, limits: &Limits, clock: &Arc<dyn Clock>, free: u32) -> Result<(), Busy> {
+    fn check(
+        &mut self,
+        limits: &Limits,
+        own: Option<(&AddonName, Rate)>,
+        clock: &Arc<dyn Clock>,
+        free: u32,
+    ) -> Result<(), Busy> {
         let runs_at_once = free > 0 && self.waiting.is_empty() && self.running < self.concurrency;
         let full = self.waiting.len() >= limits.queue as usize;
         if limits.concurrency == 0 || (full && !runs_at_once) {
             return Err(Busy { reason: Reason::Queue, retry_after: QUEUE_RETRY });
         }
-        let limiter = match &mut self.rate {
-            Some((rate, limiter)) if *rate == limits.rate => limiter,
-            other => &mut other.insert((limits.rate, limiter(limits.rate, clock))).1,
-        };
-        limiter.check().map_err(|not_until| {
-            let wait = not_until.wait_time_from(clock.monotonic());
-            let millis = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
-            Busy { reason: Reason::Rate, retry_after: Millis(millis.max(1)) }
-        })
+        // An addon beyond its own rate takes nothing from its tenant's.
+        if let Some((addon, rate)) = own {
+            match self.addons.get_mut(addon).filter(|limited| limited.rate == rate) {
+                Some(limited) => limited.check(clock)?,
+                None => {
+                    let limited = Limited::new(rate, clock);
+                    limited.check(clock)?;
+                    self.addons.insert(addon.clone(), limited);
+                }
+            }
+        }
+        match &self.rate {
+            Some(limited) if limited.rate == limits.rate => limited.check(clock),
+            _ => self.rate.insert(Limited::new(limits.rate, clock)).check(clock),
+        }
     }
 
     /// The one that waits longest runs.
@@ -171,11 +192,21 @@ impl Lane {
     }
 }
 
-fn limiter(rate: Rate, clock: &Arc<dyn Clock>) -> Limiter {
-    // A cell takes at least a nanosecond, which is as fine as the limiter counts.
-    let cells = |count: u32| NonZeroU32::new(count.min(1_000_000_000)).unwrap_or(NonZeroU32::MIN);
-    let quota = Quota::per_second(cells(rate.per_second)).allow_burst(cells(rate.burst));
-    RateLimiter::direct_with_clock(quota, LimiterClock(clock.clone()))
+impl Limited {
+    fn new(rate: Rate, clock: &Arc<dyn Clock>) -> Self {
+        // A cell takes at least a nanosecond, which is as fine as the limiter counts.
+        let cells = |count: u32| NonZeroU32::new(count.min(1_000_000_000)).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_second(cells(rate.per_second)).allow_burst(cells(rate.burst));
+        Self { rate, limiter: RateLimiter::direct_with_clock(quota, LimiterClock(clock.clone())) }
+    }
+
+    fn check(&self, clock: &Arc<dyn Clock>) -> Result<(), Busy> {
+        self.limiter.check().map_err(|not_until| {
+            let wait = not_until.wait_time_from(clock.monotonic());
+            let millis = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+            Busy { reason: Reason::Rate, retry_after: Millis(millis.max(1)) }
+        })
+    }
 }
 
 struct LimiterClock(Arc<dyn Clock>);

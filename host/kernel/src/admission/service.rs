@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulla_base::{Limits, Millis, TenantId};
+use bulla_base::{AddonName, Limits, Millis, Rate, TenantId};
 use bulla_store::{StoreError, Unit};
 use parking_lot::Mutex;
 
@@ -38,7 +38,18 @@ impl Admission {
 
     /// Waits for the call's turn, at most for `wait`. Dropping the future leaves the queue.
     pub async fn admit(&self, tenant: &TenantId, limits: &Limits, wait: Duration) -> Result<Permit, Busy> {
-        let entered = self.state.lock().enter(tenant, limits, &self.core.clock)?;
+        self.admit_addon(tenant, limits, None, wait).await
+    }
+
+    /// As [`Admission::admit`], for a call of an addon whose manifest suggests a rate of its own: it holds within the tenant's.
+    pub async fn admit_addon(
+        &self,
+        tenant: &TenantId,
+        limits: &Limits,
+        own: Option<(&AddonName, Rate)>,
+        wait: Duration,
+    ) -> Result<Permit, Busy> {
+        let entered = self.state.lock().enter(tenant, limits, own, &self.core.clock)?;
         let mut seat = Seat { state: self.state.clone(), tenant: tenant.clone(), waits: None };
         if let Entered::Waiting { ticket, turn } = entered {
             seat.waits = Some(ticket);

@@ -34,7 +34,7 @@ impl Host {
 
     /// True when the call runs at once.
     fn call(&mut self, name: &'static str, limits: &Limits) -> bool {
-        match self.state.enter(&tenant(name), limits, &self.clock).unwrap() {
+        match self.state.enter(&tenant(name), limits, None, &self.clock).unwrap() {
             Entered::Running => true,
             Entered::Waiting { ticket, turn } => {
                 self.waiting.push((name, ticket, turn));
@@ -121,14 +121,14 @@ fn a_full_queue_refuses_and_takes_nothing_from_the_rate() {
     let limits = Limits { rate: Rate { per_second: 1, burst: 3 }, ..limits(1, 1) };
     assert!(host.call("a", &limits) && !host.call("a", &limits));
     for _ in 0..10 {
-        let refused = host.state.enter(&tenant("a"), &limits, &host.clock);
+        let refused = host.state.enter(&tenant("a"), &limits, None, &host.clock);
         assert!(matches!(refused, Err(Busy { reason: Reason::Queue, .. })));
     }
     host.state.leave(&tenant("a"));
     host.state.leave(&tenant("a"));
     assert!(host.call("a", &limits), "the third cell of the burst is still there");
     assert!(matches!(
-        host.state.enter(&tenant("a"), &limits, &host.clock),
+        host.state.enter(&tenant("a"), &limits, None, &host.clock),
         Err(Busy { reason: Reason::Rate, .. })
     ));
 }
@@ -137,8 +137,8 @@ fn a_full_queue_refuses_and_takes_nothing_from_the_rate() {
 fn without_a_queue_or_without_concurrency_nothing_waits() {
     let mut host = Host::with(1);
     assert!(host.call("a", &limits(1, 0)));
-    assert!(host.state.enter(&tenant("a"), &limits(1, 0), &host.clock).is_err());
-    assert!(host.state.enter(&tenant("b"), &limits(0, 100), &host.clock).is_err());
+    assert!(host.state.enter(&tenant("a"), &limits(1, 0), None, &host.clock).is_err());
+    assert!(host.state.enter(&tenant("b"), &limits(0, 100), None, &host.clock).is_err());
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn the_rate_is_the_clocks() {
     let shared: Arc<dyn Clock> = clock.clone();
     let mut state = State::new(100);
     let limits = Limits { rate: Rate { per_second: 10, burst: 3 }, ..limits(100, 100) };
-    let mut call = |limits: &Limits| state.enter(&tenant("a"), limits, &shared).map(drop);
+    let mut call = |limits: &Limits| state.enter(&tenant("a"), limits, None, &shared).map(drop);
     assert!((0..3).all(|_| call(&limits).is_ok()), "the burst");
     let busy = call(&limits).unwrap_err();
     assert_eq!((busy.reason, busy.retry_after.get()), (Reason::Rate, 100));
@@ -204,4 +204,18 @@ fn refusals_are_counted_by_reason() {
         later.detail(),
         serde_json::json!({"first-ms": 5, "count": 3, "by-reason": {"queue": 1, "rate": 2}})
     );
+}
+
+#[test]
+fn an_addons_own_rate_holds_within_its_tenants() {
+    let (clock, mut state) = (clock() as Arc<dyn Clock>, State::new(100));
+    let name = |text: &str| bulla_base::AddonName::new(text).unwrap();
+    let (quick, slow) = (name("quick"), name("slow"));
+    let own = Rate { per_second: 1, burst: 2 };
+    let limits = limits(100, 100);
+    let mut calls = |addon: &bulla_base::AddonName, rate| state.enter(&tenant("a"), &limits, Some((addon, rate)), &clock);
+    assert!(calls(&slow, own).is_ok() && calls(&slow, own).is_ok());
+    assert_eq!(calls(&slow, own).err().map(|busy| busy.reason), Some(Reason::Rate));
+    assert!(calls(&quick, own).is_ok(), "another addon of the tenant is not concerned");
+    assert!(calls(&slow, Rate { per_second: 5, burst: 5 }).is_ok(), "a changed rate starts anew");
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bulla_base::{Bytes, Coded, Failure, Fuel, Limits, Millis, PartialLimits, codes};
+use bulla_base::{Bytes, Coded, Failure, Fuel, Limits, Millis, codes};
 use bulla_engine::{Entry, SCHEDULE_VERSION};
 use bulla_kernel::addons::Installed;
 use bulla_kernel::idempotency::{Begun, Key, KeyText, RequestHash, Running, Stored};
@@ -77,9 +77,8 @@ impl Dispatcher {
 
     /// The least of manifest, tier and override.
     fn limits(&self, request: &CallRequest, active: &Active) -> Limits {
-        let suggested = PartialLimits { rate: active.manifest.suggested_rate(), ..Default::default() };
         let operator = self.quotas.limits(&request.tenant, Some(&request.addon));
-        active.manifest.limits().least(&suggested).least(&operator).complete()
+        active.manifest.limits().least(&operator).complete()
     }
 
     /// Code that may not run is refused, and the tenant's log says so.

@@ -117,9 +117,11 @@ impl Dispatcher {
             admit::Start::Replay(stored) => return self.replayed(request, &ready, stored).await,
         };
         ready.contract().check_input(&request.input)?;
+        let tenant = self.quotas.limits(&request.tenant, None).complete();
+        let own = ready.active.manifest.suggested_rate().map(|rate| (&request.addon, rate));
         let _permit = self
             .admission
-            .admit(&request.tenant, &ready.limits, PATIENCE)
+            .admit_addon(&request.tenant, &tenant, own, PATIENCE)
             .await
             .map_err(|busy| busy.failure())?;
         Ok(self.guarded(request, id, &ready, running).await)

@@ -154,7 +154,7 @@ impl Installer for Shelf {
             Some(grants) => self.addons.install(origin, &tenant, &record, &grants).await,
             None => self.addons.upgrade(origin, &tenant, &record).await,
         };
-        Ok(accepted(&installed.map_err(told)?))
+        Ok(accepted(&*installed.map_err(told)?))
     }
 
     async fn trust(&self, origin: &Origin, mut key: NewTrustedKey) -> Result<TrustedKey, Failure> {

@@ -2,7 +2,7 @@
 
 use bulla_suite::addons::all_of;
 use bulla_suite::invoices::{numbered, sample, submission, submit, tenant};
-use bulla_suite::{Answer, Bench, Gate, Receiver, manifest};
+use bulla_suite::{Answer, Bench, Gate, Receiver, manifest, trespasser};
 use serde_json::json;
 
 #[test]
@@ -68,13 +68,8 @@ fn while_the_first_call_runs_a_second_one_is_told_to_come_back() {
         Answer::status(200)
     });
     let bench = Bench::start();
-    let acme = bench.tenant("acme");
-    acme.sequence("granted", "G-{00000}", "allowed");
-    acme.key("granted");
-    acme.secret("granted", "a-secret-of-some-length");
-    let grants = all_of(&manifest("trespasser"), &receiver.origin());
-    acme.install(&bench.publisher.package("trespasser"), Some(&grants)).ok();
-    let input = json!({"url": receiver.url("/"), "alias": "granted", "purpose": "delivery"});
+    let acme = trespasser::tenant(&bench, "acme", &receiver.origin());
+    let input = trespasser::outgoing(&receiver.url("/"));
     std::thread::scope(|scope| {
         let first = scope.spawn(|| acme.call_once("trespasser/send", "k1", &input));
         receiver.wait_for(1);

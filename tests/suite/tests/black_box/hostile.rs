@@ -1,0 +1,157 @@
+//! Each sin with the error it must end with, the entry it leaves, and a neighbour who notices nothing.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bulla_suite::patience::timed;
+use bulla_suite::{Bench, Tenant};
+use serde_json::{Value, json};
+
+fn glutton(bench: &Bench, id: &str) -> Tenant {
+    let tenant = bench.tenant(id);
+    tenant.install(&bench.publisher.package("glutton"), None).ok();
+    tenant
+}
+
+fn count(count: u64) -> Value {
+    json!({ "count": count })
+}
+
+#[test]
+fn every_sin_ends_with_its_own_error() {
+    let bench = Bench::start();
+    let (acme, neighbour) = (glutton(&bench, "acme"), glutton(&bench, "neighbour"));
+    let deep = (0..1_000).fold(json!(0), |value, _| json!([value]));
+    let none = json!({});
+    let cases = [
+        ("spin", none.clone(), "fuel-exhausted", ""),
+        ("recurse", none.clone(), "limit", "stack"),
+        ("grow_memory", none.clone(), "memory", ""),
+        ("flood_host_calls", none.clone(), "fuel-exhausted", ""),
+        ("carry", count(1_000_000), "limit", "host-calls"),
+        ("carry", count(2_000_000), "limit", "host-call"),
+        ("big_output", count(2_000_000), "limit", "output"),
+        ("big_output", count(100_000_000), "memory", ""),
+        ("bad_output", count(11), "invalid-output", ""),
+        ("deep_output", count(1_000), "invalid-output", ""),
+        ("trap", none.clone(), "trap", ""),
+        ("panic", count(1_000_000), "trap", ""),
+        ("malformed_refusal", count(0), "invalid-output", ""),
+        ("malformed_refusal", count(5_000), "invalid-output", ""),
+        ("lie_about_length", none.clone(), "trap", ""),
+        ("echo", deep, "invalid-input", ""),
+    ];
+    let (stop, calls) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let watched = scope.spawn(|| {
+            let mut slowest = Duration::ZERO;
+            while !stop.load(Ordering::Relaxed) {
+                let (reply, took) = timed(|| neighbour.call("glutton/noop", &json!({})));
+                reply.ok();
+                slowest = slowest.max(took);
+                calls.fetch_add(1, Ordering::Relaxed);
+            }
+            slowest
+        });
+        for (action, input, code, named) in &cases {
+            let reply = acme.call(&format!("glutton/{action}"), input);
+            assert_eq!(reply.body["code"], *code, "{action}: {}", reply.text);
+            let problem = reply.refused(code);
+            assert!(problem["detail"].as_str().unwrap().contains(named), "{action}: {problem}");
+            if *code != "invalid-input" {
+                let entries = acme.audit(&format!("trace={}", reply.trace()));
+                let failed = entries.iter().find(|entry| entry["event"] == "call.failed");
+                let failed = failed.unwrap_or_else(|| panic!("{action} left no entry: {entries:?}"));
+                assert_eq!(failed["detail"]["code"], *code);
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+        let slowest = watched.join().unwrap();
+        assert!(slowest < Duration::from_secs(2), "a neighbour's call took {slowest:?}");
+    });
+    assert!(calls.load(Ordering::Relaxed) > cases.len());
+    acme.call("glutton/noop", &json!({})).ok();
+}
+
+#[test]
+fn what_stays_within_the_limits_is_no_sin() {
+    let bench = Bench::start();
+    let acme = glutton(&bench, "acme");
+    assert_eq!(acme.call("glutton/echo", &json!({"a": [1, {"b": "ü"}]})).data(), json!({"a": [1, {"b": "ü"}]}));
+    assert_eq!(acme.call("glutton/bad_output", &count(10)).data()["value"], 10);
+    assert_eq!(acme.call("glutton/wide_output", &count(100_000)).data().as_array().unwrap().len(), 100_000);
+    acme.call("glutton/deep_output", &count(100)).ok();
+    let reply = acme.call("glutton/refuse", &json!({}));
+    let problem = reply.guest_refused("not-today");
+    assert_eq!((&problem["detail"], &problem["details"]["details"]["courses"]), (&json!("the glutton is full"), &json!(7)));
+    acme.call("glutton/flood_audit", &count(256)).ok();
+    let reply = acme.call("glutton/flood_audit", &count(257));
+    assert!(reply.guest_refused("limit").to_string().contains("audit-entries"));
+    assert_eq!(acme.audit("event=addon.flood").len(), 256);
+}
+
+#[test]
+fn a_flooded_log_is_cut_and_the_cut_recorded_once() {
+    let bench = Bench::start();
+    let acme = glutton(&bench, "acme");
+    let reply = acme.call("glutton/flood_log", &count(1_000));
+    assert_eq!(reply.ok()["usage"]["log-bytes"], "16300B", "163 lines of 100 bytes: {}", reply.text);
+    let entries = acme.audit(&format!("trace={}", reply.trace()));
+    let cuts: Vec<_> = entries.iter().filter(|entry| entry["event"] == "call.limited").collect();
+    assert_eq!(cuts.len(), 1, "{entries:?}");
+    assert_eq!(cuts[0]["object"], "log");
+}
+
+#[test]
+fn a_trap_is_told_by_function_to_the_operator_and_by_code_to_the_caller() {
+    let bench = Bench::start();
+    let acme = glutton(&bench, "acme");
+    let reply = acme.call("glutton/trap", &json!({}));
+    assert!(!reply.refused("trap").to_string().contains("stop_here"), "{}", reply.text);
+    let log = bench.server.log();
+    assert!(log.contains("stop_here") && log.contains(&reply.trace()), "the log names neither function nor trace");
+    let reply = acme.call("glutton/panic", &count(10));
+    assert!(bench.server.log().contains("xxxxxxxxxx"), "{}", reply.text);
+}
+
+#[test]
+fn nothing_is_kept_from_one_call_to_the_next() {
+    let bench = Bench::start();
+    let (acme, neighbour) = (glutton(&bench, "acme"), glutton(&bench, "neighbour"));
+    let marker = json!({"head": "f5d2c8-one-half-", "tail": "and-the-other-91e07b"});
+    for _ in 0..5 {
+        assert_eq!(acme.call("glutton/keep_state", &json!({})).data()["times"], 1);
+        assert!(acme.call("glutton/leave_bytes", &marker).data()["times"].as_u64().unwrap() > 100_000);
+        for tenant in [&acme, &neighbour] {
+            assert_eq!(tenant.call("glutton/find_bytes", &marker).data()["times"], 0);
+        }
+    }
+}
+
+#[test]
+fn two_spinners_do_not_hold_up_health_or_a_neighbour() {
+    let bench = Bench::start();
+    let neighbour = glutton(&bench, "neighbour");
+    // A tier with so much fuel that the deadline comes first.
+    let policy = bench.server.data().policy("quotas.toml");
+    let quotas = std::fs::read_to_string(&policy).unwrap();
+    let quotas = format!("{quotas}\n[tier.wide]\nfuel = \"100G\"\ndeadline = \"3s\"\n\n[tenant.acme]\ntier = \"wide\"\n");
+    let acme = glutton(&bench, "acme");
+    bench.server.data().write_policy("quotas.toml", &quotas);
+    bench.operator.poke("/v1/policy/reload").ok();
+    std::thread::scope(|scope| {
+        let spinners: Vec<_> = (0..4).map(|_| scope.spawn(|| acme.call("glutton/spin", &json!({})))).collect();
+        let mut slowest = Duration::ZERO;
+        while !spinners.iter().all(|spinner| spinner.is_finished()) {
+            let (health, took) = timed(|| bench.operator.get("/healthz"));
+            assert_eq!(health.status, 200);
+            let (call, longer) = timed(|| neighbour.call("glutton/noop", &json!({})));
+            call.ok();
+            slowest = slowest.max(took).max(longer);
+        }
+        for spinner in spinners {
+            spinner.join().unwrap().refused("deadline");
+        }
+        assert!(slowest < Duration::from_millis(1_500), "{slowest:?}");
+    });
+}
