@@ -65,6 +65,7 @@ operations! {
     TokenCreate = "token:create", TokenList = "token:list", TokenRevoke = "token:revoke",
     TrustAdd = "trust:add", TrustList = "trust:list", TrustRemove = "trust:remove",
     PolicyExplain = "policy:explain", PolicyReload = "policy:reload",
+    UsageList = "usage:list",
     HostDiagnose = "host:diagnose", HostMetrics = "host:metrics",
 }
 

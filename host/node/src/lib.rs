@@ -22,6 +22,7 @@ use bulla_engine::{Engine, EngineConfig};
 
 pub use bulla_kernel::audit::{BundleError, BundleSummary, verify_bundle};
 pub use bulla_kernel::grants::Grants;
+pub use bulla_server::{Received, Receiver};
 pub use host::Host;
 pub use initialise::{Initialised, init};
 pub use serve::{ServerFile, serve};

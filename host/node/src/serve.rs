@@ -140,6 +140,7 @@ fn services(host: &Arc<Host>, metrics: &Arc<Metrics>) -> Services {
         tenants: host.tenants.clone(),
         tokens: host.tokens.clone(),
         trust: host.trust.clone(),
+        usage: host.usage.clone(),
         dispatch: Arc::new(host.dispatcher.clone()),
         authorize: host.policies.clone(),
         quotas: host.policies.clone(),

@@ -79,6 +79,10 @@ impl Context {
     /// The body as this type, which refuses unknown fields. Nesting is bounded to 128 by the parser.
     pub async fn json<T: DeserializeOwned>(&mut self) -> Result<T, Failure> {
         let bytes = self.bytes().await?;
+        // A list of values in the order of the fields would be read as well.
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            return Err(invalid("the body is not a JSON object"));
+        }
         let mut parser = serde_json::Deserializer::from_slice(&bytes);
         let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
             let path = error.path().to_string();

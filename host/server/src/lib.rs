@@ -4,7 +4,10 @@
 //! table, [`api::routes`]; the router, `/openapi.json` and the tests are made from it, so that no route can forget its
 //! operation.
 #![forbid(unsafe_code)]
-#![expect(clippy::result_large_err, reason = "a `Failure` ends a request: its size is not on the path that matters")]
+#![expect(
+    clippy::result_large_err,
+    reason = "a `Failure` ends a request: its size is not on the path that matters"
+)]
 
 mod api;
 mod authn;
@@ -17,6 +20,7 @@ mod health;
 mod metrics;
 mod openapi;
 mod problem;
+mod receiver;
 mod refusals;
 mod route;
 mod serve;
@@ -29,5 +33,6 @@ mod tests;
 pub use config::{InvalidConfig, ServerConfig};
 pub use endpoint::router;
 pub use metrics::Metrics;
+pub use receiver::{Received, Receiver};
 pub use serve::{Stopped, serve};
 pub use services::{AuditSink, Manifests, Services};

@@ -15,6 +15,7 @@ use bulla_kernel::secrets::Secrets;
 use bulla_kernel::sequences::Sequences;
 use bulla_kernel::tenants::Tenants;
 use bulla_kernel::tokens::Tokens;
+use bulla_kernel::usage::Meter;
 use bulla_kernel::trust::Trust;
 use serde_json::Value;
 
@@ -32,6 +33,7 @@ pub struct Services {
     pub tenants: Arc<Tenants>,
     pub tokens: Arc<Tokens>,
     pub trust: Arc<Trust>,
+    pub usage: Arc<Meter>,
 
     pub dispatch: Arc<dyn Dispatch>,
     pub authorize: Arc<dyn Authorize>,

@@ -29,6 +29,22 @@ pub fn manifest(name: &str) -> String {
     std::fs::read_to_string(found.unwrap_or_else(|| panic!("no manifest of `{name}`"))).unwrap()
 }
 
+/// A manifest with one value set: `limits.fuel`, `jobs.fail.retries`. `None` takes it away.
+pub fn edited(manifest: &str, path: &str, value: Option<toml::Value>) -> String {
+    let mut document: toml::Table = manifest.parse().unwrap();
+    let (sections, field) = path.rsplit_once('.').unwrap();
+    let mut table = &mut document;
+    for section in sections.split('.') {
+        let next = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        table = next.as_table_mut().unwrap();
+    }
+    match value {
+        Some(value) => table.insert(field.to_owned(), value),
+        None => table.remove(field),
+    };
+    toml::to_string(&document).unwrap()
+}
+
 /// A publisher with its private key.
 pub struct Publisher(PublisherKey);
 
@@ -53,8 +69,13 @@ impl Publisher {
 
     /// A package of this manifest and component.
     pub fn seal(&self, manifest: &str, component: &[u8]) -> Vec<u8> {
+        self.try_seal(manifest, component).unwrap_or_else(|error| panic!("{error}\n{manifest}"))
+    }
+
+    /// The text of the refusal where the two do not fit together.
+    pub fn try_seal(&self, manifest: &str, component: &[u8]) -> Result<Vec<u8>, String> {
         let sealed = Package::seal(manifest.as_bytes(), component, &self.0, SystemClock::new().now());
-        sealed.unwrap_or_else(|error| panic!("{error}\n{manifest}")).into_bytes()
+        sealed.map(Package::into_bytes).map_err(|error| error.to_string())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::Method;
+pub use reqwest::Method;
 use reqwest::blocking::RequestBuilder;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
@@ -139,7 +139,12 @@ impl Reply {
         assert_eq!(self.body["code"], code, "expected `{code}`: {} {}", self.status, self.text);
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{}", self.text);
         let known = bulla_base::codes::find(code).unwrap_or_else(|| panic!("`{code}` is in no list"));
-        assert_eq!((self.status, &self.body["status"]), (known.status, &json!(known.status)), "{}", self.text);
+        assert_eq!(
+            (self.status, &self.body["status"]),
+            (known.status, &json!(known.status)),
+            "{}",
+            self.text
+        );
         for field in ["type", "title", "detail"] {
             assert!(self.body[field].is_string(), "no `{field}`: {}", self.text);
         }

@@ -59,7 +59,10 @@ impl Answer {
             request.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
         let body = [headers.as_bytes(), b"\n", &request.body].concat();
         let answer = Self::status(200).body(body);
-        request.headers.iter().fold(answer, |answer, (name, value)| answer.header(&format!("x-saw-{name}"), value))
+        request
+            .headers
+            .iter()
+            .fold(answer, |answer, (name, value)| answer.header(&format!("x-saw-{name}"), value))
     }
 }
 
@@ -94,7 +97,8 @@ impl Receiver {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let receiver = Self { address, arrived: Arc::default(), stopped: Arc::default() };
-        let (arrived, stopped, answer) = (receiver.arrived.clone(), receiver.stopped.clone(), Arc::new(answer));
+        let (arrived, stopped, answer) =
+            (receiver.arrived.clone(), receiver.stopped.clone(), Arc::new(answer));
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if stopped.load(Ordering::Relaxed) {
@@ -147,7 +151,11 @@ impl Drop for Receiver {
     }
 }
 
-fn serve(mut stream: TcpStream, arrived: &Mutex<Vec<Request>>, answer: &(dyn Fn(&Request) -> Answer + Send + Sync)) {
+fn serve(
+    mut stream: TcpStream,
+    arrived: &Mutex<Vec<Request>>,
+    answer: &(dyn Fn(&Request) -> Answer + Send + Sync),
+) {
     let Some(mut request) = read(&stream) else { return };
     {
         let mut all = arrived.lock().unwrap();
@@ -155,7 +163,8 @@ fn serve(mut stream: TcpStream, arrived: &Mutex<Vec<Request>>, answer: &(dyn Fn(
         all.push(request.clone());
     }
     let Answer { status, headers, body } = answer(&request);
-    let mut head = format!("HTTP/1.1 {status} Status\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+    let mut head =
+        format!("HTTP/1.1 {status} Status\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }

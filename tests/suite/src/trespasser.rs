@@ -19,7 +19,9 @@ pub fn grants(destination: &str) -> Value {
 /// A new tenant that has everything the addon asks for, `withheld` too: only the grant stands between. `absent` it has not.
 pub fn tenant(bench: &Bench, id: &str, destination: &str) -> Tenant {
     let tenant = bench.tenant(id);
-    for (key, gaps) in [("granted", "gapless"), ("withheld", "gapless"), ("loose", "allowed"), ("unasked", "gapless")] {
+    for (key, gaps) in
+        [("granted", "gapless"), ("withheld", "gapless"), ("loose", "allowed"), ("unasked", "gapless")]
+    {
         tenant.sequence(key, &format!("{}-{{YYYY}}-{{00000}}", key[..1].to_uppercase()), gaps);
     }
     for alias in ["granted", "withheld", "unasked"] {

@@ -19,8 +19,8 @@ pub struct Options {
 pub fn run(root: &Path, options: &Options) -> Result<(), Failure> {
     guests::toolchain(Target::Unknown)?;
     let bulla = cargo::build_bulla(root)?;
-    let out = cargo::target_dir(root)?.join("addons");
-    let addon = guests::addon(&bulla, &root.join(guests::ADDONS).join("einvoice"), &out)?;
+    let addon = root.join(guests::ADDONS).join("einvoice");
+    guests::addon(&bulla, &addon)?;
     let mut demo = Command::new(&bulla);
     demo.arg("demo").args(options.once.then_some("--once")).arg("--addon").arg(addon);
     // This process becomes the demo: signals reach it and its exit code is ours. `exec` returns only when it failed.

@@ -1,8 +1,9 @@
 //! The guests: WebAssembly components that the tests and the demo load.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use bulla_guest_build::{self as guest_build, Built, Target, Toolchain};
 
@@ -16,7 +17,7 @@ pub const TESTS: &str = "tests/guests";
 /// The first-party addons.
 pub const ADDONS: &str = "plugins";
 
-/// Where the tests find them: `<name>.wasm` a guest of the tests, `<name>/` an addon that `bulla build` finished.
+/// Where the tests find them: `<name>.wasm`, a component with its contract, for each guest and each first-party addon.
 pub const VARIABLE: &str = "BULLA_TEST_GUESTS";
 
 /// The task `guests`.
@@ -28,22 +29,38 @@ pub fn run(root: &Path) -> Result<(), Failure> {
 
 /// Builds all of them, and says where they are.
 pub fn build(root: &Path, bulla: &Path) -> Result<PathBuf, Failure> {
-    let out = cargo::target_dir(root)?.join("guests");
-    fs::create_dir_all(&out).map_err(Failure::io(format!("create `{}`", out.display())))?;
+    let target_dir = cargo::target_dir(root)?;
+    let (out, bare) = (target_dir.join("guests"), target_dir.join("guests-bare"));
+    for dir in [&out, &bare] {
+        fs::create_dir_all(dir).map_err(Failure::io(format!("create `{}`", dir.display())))?;
+    }
     let guests = crates(root, TESTS)?;
-    components(root, &guests, &out)?;
-    for dir in guests.iter().chain(&crates(root, ADDONS)?).filter(|dir| dir.join("addon.toml").is_file()) {
-        addon(bulla, dir, &out)?;
+    components(root, &guests, &bare)?;
+    for dir in &guests {
+        let component = bare.join(dir.file_name().unwrap_or_default()).with_extension("wasm");
+        finish(
+            bulla,
+            dir,
+            &["--component".as_ref(), component.as_os_str(), "--out".as_ref(), out.as_os_str()],
+        )?;
+    }
+    for dir in crates(root, ADDONS)? {
+        finish(bulla, &dir, &["--out".as_ref(), out.as_os_str()])?;
     }
     Ok(out)
 }
 
-/// `bulla build`: the component with its contract, in a folder of the addon's name below `out`.
-pub fn addon(bulla: &Path, dir: &Path, out: &Path) -> Result<PathBuf, Failure> {
-    let name = dir.file_name().unwrap_or_default();
-    eprintln!("bulla build {}", name.to_string_lossy());
-    cargo::succeed(Command::new(bulla).arg("build").arg(dir).arg("--out").arg(out), Exit::Build)?;
-    Ok(out.join(name))
+/// `bulla build` of a project, where its other commands look for the component.
+pub fn addon(bulla: &Path, dir: &Path) -> Result<(), Failure> {
+    finish(bulla, dir, &[])
+}
+
+fn finish(bulla: &Path, dir: &Path, args: &[&OsStr]) -> Result<(), Failure> {
+    eprintln!("bulla build {}", dir.file_name().unwrap_or_default().to_string_lossy());
+    let mut build = Command::new(bulla);
+    // Its answer would stand among the data of this task.
+    build.arg("build").arg(dir).arg("--locked").args(args).stdout(Stdio::null());
+    cargo::succeed(&mut build, Exit::Build)
 }
 
 /// The compiler for guests, installed where it is missing.

@@ -20,8 +20,10 @@ const ADDONS: &str = "/v1/tenants/{tenant}/addons";
 const ADDON: &str = "/v1/tenants/{tenant}/addons/{addon}";
 
 pub fn routes() -> Vec<Route> {
-    let addon = Answer::Data(Kind::Object(SHOWN));
-    let accepted = Answer::Data(Kind::Object(ACCEPTED));
+    places().into_iter().chain(changes()).collect()
+}
+
+fn places() -> Vec<Route> {
     vec![
         Route::new(Method::GET, ADDONS, Operation::AddonList, "list-addons", "The tenant's addons, by name", |context| {
             list(context).boxed()
@@ -37,7 +39,7 @@ pub fn routes() -> Vec<Route> {
         )
         .package()
         .body(PACKAGE)
-        .answer(accepted),
+        .answer(Answer::Data(Kind::Object(ACCEPTED))),
         Route::new(Method::GET, ADDON, Operation::AddonList, "get-addon", "One addon and its versions", |context| {
             get(context).boxed()
         })
@@ -50,6 +52,12 @@ pub fn routes() -> Vec<Route> {
             "Takes the addon out of the tenant; its history stays",
             |context| remove(context).boxed(),
         ),
+    ]
+}
+
+fn changes() -> Vec<Route> {
+    let addon = Answer::Data(Kind::Object(SHOWN));
+    vec![
         Route::new(
             Method::POST,
             "/v1/tenants/{tenant}/addons/{addon}/enable",
@@ -76,7 +84,7 @@ pub fn routes() -> Vec<Route> {
             "Back to the version before the last upgrade",
             |context| rollback(context).boxed(),
         )
-        .answer(accepted),
+        .answer(Answer::Data(Kind::Object(ACCEPTED))),
         Route::new(
             Method::PUT,
             "/v1/tenants/{tenant}/addons/{addon}/grants",

@@ -13,6 +13,7 @@ mod sequences;
 mod tenants;
 mod tokens;
 mod trust;
+mod usage;
 
 use crate::health;
 use crate::route::Route;
@@ -32,6 +33,7 @@ pub fn routes() -> Vec<Route> {
         tenants::routes(),
         tokens::routes(),
         trust::routes(),
+        usage::routes(),
     ]
     .into_iter()
     .flatten()

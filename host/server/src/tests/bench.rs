@@ -242,6 +242,7 @@ async fn services(core: Core, script: Arc<Script>, node: Arc<Node>) -> Services 
         tenants: Arc::new(Tenants::load(core.clone()).await.unwrap()),
         tokens: Arc::new(Tokens::load(core.clone()).await.unwrap()),
         trust,
+        usage: Arc::new(bulla_kernel::usage::Meter::new(core.clone())),
         dispatch: script,
         authorize: Arc::new(Roles),
         quotas: Arc::new(NoQuotas),

@@ -64,7 +64,10 @@ fn what_is_not_granted_is_denied_and_the_log_says_so() {
 fn what_is_granted_works() {
     let (bench, receiver) = (Bench::start(), Receiver::willing());
     let acme = tenant(&bench, "acme", &receiver.origin());
-    assert_eq!(acme.call("trespasser/draw", &draw("granted", 2)).data()["numbers"], json!(["G-2026-00001", "G-2026-00002"]));
+    assert_eq!(
+        acme.call("trespasser/draw", &draw("granted", 2)).data()["numbers"],
+        json!(["G-2026-00001", "G-2026-00002"])
+    );
     acme.call("trespasser/sign", &json!({"alias": "granted", "purpose": "invoice"})).ok();
     acme.call("trespasser/evaluate", &json!({"scope": "granted", "total": "500"})).ok();
     assert_eq!(acme.call("trespasser/send", &outgoing(&receiver.url("/"))).data()["status"], 200);

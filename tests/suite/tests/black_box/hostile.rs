@@ -77,13 +77,19 @@ fn every_sin_ends_with_its_own_error() {
 fn what_stays_within_the_limits_is_no_sin() {
     let bench = Bench::start();
     let acme = glutton(&bench, "acme");
-    assert_eq!(acme.call("glutton/echo", &json!({"a": [1, {"b": "ü"}]})).data(), json!({"a": [1, {"b": "ü"}]}));
+    assert_eq!(
+        acme.call("glutton/echo", &json!({"a": [1, {"b": "ü"}]})).data(),
+        json!({"a": [1, {"b": "ü"}]})
+    );
     assert_eq!(acme.call("glutton/bad_output", &count(10)).data()["value"], 10);
     assert_eq!(acme.call("glutton/wide_output", &count(100_000)).data().as_array().unwrap().len(), 100_000);
     acme.call("glutton/deep_output", &count(100)).ok();
     let reply = acme.call("glutton/refuse", &json!({}));
     let problem = reply.guest_refused("not-today");
-    assert_eq!((&problem["detail"], &problem["details"]["details"]["courses"]), (&json!("the glutton is full"), &json!(7)));
+    assert_eq!(
+        (&problem["detail"], &problem["details"]["details"]["courses"]),
+        (&json!("the glutton is full"), &json!(7))
+    );
     acme.call("glutton/flood_audit", &count(256)).ok();
     let reply = acme.call("glutton/flood_audit", &count(257));
     assert!(reply.guest_refused("limit").to_string().contains("audit-entries"));
@@ -109,7 +115,10 @@ fn a_trap_is_told_by_function_to_the_operator_and_by_code_to_the_caller() {
     let reply = acme.call("glutton/trap", &json!({}));
     assert!(!reply.refused("trap").to_string().contains("stop_here"), "{}", reply.text);
     let log = bench.server.log();
-    assert!(log.contains("stop_here") && log.contains(&reply.trace()), "the log names neither function nor trace");
+    assert!(
+        log.contains("stop_here") && log.contains(&reply.trace()),
+        "the log names neither function nor trace"
+    );
     let reply = acme.call("glutton/panic", &count(10));
     assert!(bench.server.log().contains("xxxxxxxxxx"), "{}", reply.text);
 }
@@ -135,12 +144,15 @@ fn two_spinners_do_not_hold_up_health_or_a_neighbour() {
     // A tier with so much fuel that the deadline comes first.
     let policy = bench.server.data().policy("quotas.toml");
     let quotas = std::fs::read_to_string(&policy).unwrap();
-    let quotas = format!("{quotas}\n[tier.wide]\nfuel = \"100G\"\ndeadline = \"3s\"\n\n[tenant.acme]\ntier = \"wide\"\n");
+    let quotas = format!(
+        "{quotas}\n[tier.wide]\nfuel = \"100G\"\ndeadline = \"3s\"\n\n[tenant.acme]\ntier = \"wide\"\n"
+    );
     let acme = glutton(&bench, "acme");
     bench.server.data().write_policy("quotas.toml", &quotas);
     bench.operator.poke("/v1/policy/reload").ok();
     std::thread::scope(|scope| {
-        let spinners: Vec<_> = (0..4).map(|_| scope.spawn(|| acme.call("glutton/spin", &json!({})))).collect();
+        let spinners: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| acme.call("glutton/spin", &json!({})))).collect();
         let mut slowest = Duration::ZERO;
         while !spinners.iter().all(|spinner| spinner.is_finished()) {
             let (health, took) = timed(|| bench.operator.get("/healthz"));

@@ -54,7 +54,11 @@ fn an_action_that_wants_a_key_is_not_run_without_one() {
     acme.call("einvoice/submit", &input).refused("idempotency-key-required");
     for wrong in ["", " ", &"x".repeat(300)] {
         let reply = acme.call_once("einvoice/submit", wrong, &input);
-        assert!(matches!(reply.body["code"].as_str(), Some("invalid" | "idempotency-key-required")), "{}", reply.text);
+        assert!(
+            matches!(reply.body["code"].as_str(), Some("invalid" | "idempotency-key-required")),
+            "{}",
+            reply.text
+        );
     }
     assert!(acme.numbers("invoice").is_empty());
 }

@@ -79,7 +79,9 @@ fn the_continuation_goes_on_under_the_trace_of_the_request() {
         let has = |event: &str| events.iter().any(|entry| entry["event"] == event);
         (has("addon.invoice.delivered")).then_some(events)
     });
-    for event in ["approval.requested", "sequence.committed", "addon.invoice.issued", "addon.invoice.delivered"] {
+    for event in
+        ["approval.requested", "sequence.committed", "addon.invoice.issued", "addon.invoice.delivered"]
+    {
         assert!(events.iter().any(|entry| entry["event"] == event), "no {event} under {trace}: {events:#?}");
     }
 }
@@ -126,7 +128,8 @@ fn concurrent_invoices_are_numbered_densely() {
                 for turn in 0..EACH {
                     let id = format!("P-{worker}-{turn}");
                     submit(acme, &id, &numbered("standard", &id), to).ok();
-                    submit(acme, &format!("{id}-again"), &numbered("standard", &id), to).guest_refused("already-issued");
+                    submit(acme, &format!("{id}-again"), &numbered("standard", &id), to)
+                        .guest_refused("already-issued");
                 }
             });
         }
@@ -142,7 +145,10 @@ fn a_wrong_document_is_refused_with_all_its_findings() {
     let wrong = submit(&acme, "k1", &sample("wrong-totals"), &receiver.url("/x"));
     let problem = wrong.guest_refused("invalid-invoice").clone();
     let findings = problem["details"]["details"]["findings"].as_array().unwrap();
-    assert!(findings.iter().any(|finding| finding["rule"].as_str().unwrap().starts_with("BR-CO-")), "{findings:?}");
+    assert!(
+        findings.iter().any(|finding| finding["rule"].as_str().unwrap().starts_with("BR-CO-")),
+        "{findings:?}"
+    );
     let dtd = submit(&acme, "k2", &sample("dtd"), &receiver.url("/x"));
     dtd.guest_refused("invalid-invoice");
     let missing = acme.call_once("einvoice/submit", "k3", &json!({"document": "AAAA"}));

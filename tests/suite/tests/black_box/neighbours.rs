@@ -39,7 +39,8 @@ fn beyond_its_rate_a_tenant_is_told_when_to_come_back() {
     }
     std::thread::sleep(Duration::from_millis(1_100));
     noop(&acme).ok();
-    let throttled = bulla_suite::until("the throttling in the log", || acme.audit("event=call.throttled").pop());
+    let throttled =
+        bulla_suite::until("the throttling in the log", || acme.audit("event=call.throttled").pop());
     assert!(throttled["detail"].to_string().contains("rate"), "{throttled}");
 }
 

@@ -56,7 +56,10 @@ fn places_inside_the_network_are_reached_by_an_exact_grant_only() {
     for destination in &destinations {
         let reply = acme.call("trespasser/send", &outgoing(&format!("{destination}/")));
         let problem = reply.refused("guest-error");
-        assert!(matches!(problem["details"]["code"].as_str(), Some("denied" | "invalid")), "{destination}: {problem}");
+        assert!(
+            matches!(problem["details"]["code"].as_str(), Some("denied" | "invalid")),
+            "{destination}: {problem}"
+        );
     }
     // Granted by name, a metadata address or one that only resolves to loopback is still refused.
     for destination in ["http://169.254.169.254:80", "http://0.0.0.0:80", "http://localtest.me:80"] {
@@ -64,7 +67,11 @@ fn places_inside_the_network_are_reached_by_an_exact_grant_only() {
         if granted.status == 200 {
             let reply = acme.call("trespasser/send", &outgoing(&format!("{destination}/latest")));
             let code = reply.refused("guest-error")["details"]["code"].clone();
-            assert!(["denied", "invalid", "unavailable"].map(Value::from).contains(&code), "{destination}: {}", reply.text);
+            assert!(
+                ["denied", "invalid", "unavailable"].map(Value::from).contains(&code),
+                "{destination}: {}",
+                reply.text
+            );
         }
     }
     assert!(receiver.requests().is_empty());
@@ -96,15 +103,29 @@ fn a_receiver_that_is_slower_than_the_deadline_ends_the_call() {
     reply.refused("deadline");
     assert!(took < Duration::from_secs(6), "{took:?}");
     assert!(acme.numbers("granted").is_empty());
-    assert!(acme.audit(&format!("trace={}", reply.trace())).iter().any(|entry| entry["detail"]["code"] == "deadline"));
+    assert!(
+        acme.audit(&format!("trace={}", reply.trace()))
+            .iter()
+            .any(|entry| entry["detail"]["code"] == "deadline")
+    );
 }
 
 #[test]
 fn headers_that_are_the_hosts_are_not_the_guests() {
     let (bench, receiver) = (Bench::start(), Receiver::willing());
     let acme = tenant(&bench, "acme", &receiver.origin());
-    let names = ["host", "authorization", "proxy-authorization", "cookie", "content-length", "transfer-encoding",
-        "connection", "idempotency-key", "bad name", "x-line\nbreak"];
+    let names = [
+        "host",
+        "authorization",
+        "proxy-authorization",
+        "cookie",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "idempotency-key",
+        "bad name",
+        "x-line\nbreak",
+    ];
     for name in names {
         let mut input = outgoing(&receiver.url("/"));
         input["headers"] = json!([[name, "a"]]);

@@ -1,0 +1,147 @@
+//! Starting, stopping, and who may use a data directory.
+
+use std::time::Duration;
+
+use bulla_suite::server::refuses_connections;
+use bulla_suite::trespasser::{outgoing, tenant};
+use bulla_suite::{Answer, Bench, Client, Data, Gate, Receiver, Server, until};
+
+#[test]
+fn a_second_server_on_a_data_directory_refuses_to_start() {
+    let server = Server::start();
+    let second = server.data().cli(["serve"]).env("BULLA_SERVER_LISTEN", "127.0.0.1:0").run().ends_with(8);
+    assert!(second.stderr.contains("store-locked"), "{}", second.stderr);
+    let init = server.data().cli(["init"]).run();
+    assert_ne!(init.code, Some(0));
+    assert_eq!(server.operator().get("/readyz").status, 200, "the first one goes on");
+}
+
+#[test]
+fn a_killed_servers_directory_is_free_again() {
+    let mut server = Server::start();
+    server.kill();
+    server.start_again();
+    assert_eq!(server.operator().get("/v1/tenants").status, 200);
+}
+
+#[test]
+fn a_stopping_server_finishes_what_it_began_and_takes_nothing_new() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let receiver = Receiver::start(move |_| {
+        held.pass();
+        Answer::status(200)
+    });
+    let mut bench = Bench::start();
+    let acme = tenant(&bench, "acme", &receiver.origin());
+    let url = bench.server.url.clone();
+    std::thread::scope(|scope| {
+        let call = scope.spawn(|| acme.call("trespasser/send", &outgoing(&receiver.url("/"))));
+        receiver.wait_for(1);
+        bench.server.ask_to_stop();
+        until("the door to close", || {
+            let fresh = Client::new(&url, None);
+            (refuses_connections(&url) || fresh.get("/readyz").status == 503).then_some(())
+        });
+        assert!(!call.is_finished());
+        gate.open();
+        assert_eq!(call.join().unwrap().data()["status"], 200);
+    });
+    assert!(bench.server.wait_for_end(Duration::from_secs(30)).success());
+    assert!(!bench.server.data().path().join("server.json").exists(), "a server that stopped says so");
+}
+
+#[test]
+fn a_call_that_does_not_end_in_time_is_rolled_back_when_the_server_stops() {
+    let data = Data::init();
+    data.configure("[server]\ndrain = \"300ms\"\n");
+    let receiver = Receiver::start(|_| {
+        std::thread::sleep(Duration::from_secs(20));
+        Answer::status(200)
+    });
+    let mut bench = Bench::on(Server::on(data));
+    let mut acme = tenant(&bench, "acme", &receiver.origin());
+    std::thread::scope(|scope| {
+        let both = serde_json::json!({
+            "send": outgoing(&receiver.url("/")), "draw": bulla_suite::trespasser::draw("granted", 1)
+        });
+        let request = acme
+            .caller
+            .request(reqwest_post(), &acme.path("/actions/trespasser/send_then_draw"))
+            .header("content-type", "application/json")
+            .body(both.to_string());
+        let caller = &acme.caller;
+        let call = scope.spawn(move || caller.try_finish(request));
+        receiver.wait_for(1);
+        bench.server.stop();
+        if let Ok(reply) = call.join().unwrap() {
+            assert!(reply.status >= 400, "{}", reply.text);
+        }
+    });
+    bench.server.start_again();
+    bench.follow(&mut [&mut acme]);
+    assert!(acme.numbers("granted").is_empty());
+    assert!(acme.verify_audit()["fault"].is_null());
+}
+
+fn reqwest_post() -> bulla_suite::client::Method {
+    bulla_suite::client::Method::POST
+}
+
+#[test]
+fn without_or_with_a_wrong_master_key_the_host_says_so() {
+    let receiver = Receiver::willing();
+    let mut bench = Bench::start();
+    let mut acme = tenant(&bench, "acme", &receiver.origin());
+    bench.server.stop();
+    let file = bench.server.data().path().join("master.key");
+    let key = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    bench.server.start_again();
+    bench.follow(&mut [&mut acme]);
+    let reply = acme.call("trespasser/send", &outgoing(&receiver.url("/")));
+    assert!(matches!(reply.body["details"]["code"].as_str(), Some("unavailable")), "{}", reply.text);
+    let reply =
+        acme.admin.put(&acme.path("/secrets/other"), &serde_json::json!({"value": "a-new-secret-value"}));
+    reply.refused("master-key-missing");
+    assert!(receiver.requests().is_empty());
+
+    bench.server.stop();
+    let other = "0123456789abcdef".repeat(4);
+    let start = bench
+        .server
+        .data()
+        .cli(["serve"])
+        .env("BULLA_SERVER_LISTEN", "127.0.0.1:0")
+        .env("BULLA_MASTER_KEY", &other);
+    let mut child = start.into_command();
+    let log = tempfile_log();
+    let child = child.stderr(log.reopen().unwrap()).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let said = until("the host to name the wrong key", || {
+        let text = std::fs::read_to_string(log.path()).unwrap();
+        text.contains("master-key-wrong").then_some(text)
+    });
+    stop(child);
+    assert!(!said.contains(&other));
+
+    std::fs::write(&file, &key).unwrap();
+    set_private(&file);
+    bench.server.start_again();
+    bench.follow(&mut [&mut acme]);
+    assert_eq!(acme.call("trespasser/send", &outgoing(&receiver.url("/"))).data()["status"], 200);
+}
+
+fn tempfile_log() -> tempfile::NamedTempFile {
+    tempfile::NamedTempFile::new().unwrap()
+}
+
+fn stop(mut child: std::process::Child) {
+    // It may have ended by itself.
+    let _ended = child.kill();
+    child.wait().unwrap();
+}
+
+fn set_private(file: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
