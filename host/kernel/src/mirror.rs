@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use bulla_store::{Row, Sql, StoreError};
+use bulla_store::{Fingerprint, Row, Sql, StoreError};
 use tokio::sync::Mutex;
 
 use crate::core::Core;
@@ -32,12 +32,6 @@ pub trait Mirrored: Send + Sync + 'static {
     fn from_row(row: Self::Row) -> Self;
     fn id(&self) -> &str;
     fn version(&self) -> i64;
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
-struct Fingerprint {
-    rows: i64,
-    versions: Option<i64>,
 }
 
 type Entries<E> = HashMap<String, Arc<E>>;

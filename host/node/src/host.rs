@@ -30,8 +30,10 @@ use bulla_store::{
     Unit, migrate,
 };
 use serde_json::json;
+use tokio::runtime::Handle;
 
 use crate::catalogue::Manifests;
+use crate::code_cache::CacheAudit;
 use crate::config::{self, Config};
 use crate::dispatch::{Dispatcher, Parts};
 use crate::supply::Supply;
@@ -85,7 +87,7 @@ impl Host {
         let idempotency = Arc::new(Idempotency::new(core.clone(), settings));
         let usage = Arc::new(Meter::new(core.clone()));
         let dispatcher = Dispatcher::new(Parts {
-            workers: tokio::runtime::Handle::current(),
+            workers: Handle::current(),
             core: core.clone(),
             engine: engine.clone(),
             supply: supply.clone(),
@@ -239,7 +241,8 @@ fn engine(config: &Config, core: &Core, master: Option<&MasterKey>) -> Result<En
     };
     let key = master.map(|master| AotKey::new(*master.derive(Label::AotMac)));
     let cache = config.data.directory.join("code");
-    Engine::new(settings, key, core.clock.clone(), Some(cache)).map_err(|error| error.failure())
+    let events = Arc::new(CacheAudit { core: core.clone(), runtime: Handle::current() });
+    Engine::with_events(settings, key, core.clock.clone(), Some(cache), events).map_err(|error| error.failure())
 }
 
 pub(crate) fn internal(text: &str) -> Failure {

@@ -4,6 +4,7 @@
 mod asked;
 mod background;
 mod catalogue;
+mod code_cache;
 pub mod config;
 mod contract;
 pub mod dispatch;

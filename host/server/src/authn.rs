@@ -53,7 +53,7 @@ pub async fn authorize(
         policy_version: Some(policy_version),
         call: None,
     };
-    if allowed {
+    if allowed && !foreign {
         return Ok(origin);
     }
     services.metrics.forbidden(operation.name());

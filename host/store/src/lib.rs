@@ -19,7 +19,7 @@ pub use db::{Db, Durability, PostgresConfig, SqliteConfig};
 pub use error::StoreError;
 pub use lock::DirectoryLock;
 pub use migrate::{AppliedMigration, apply as migrate};
-pub use sql::{Arg, Row, Sql};
+pub use sql::{Arg, Fingerprint, Row, Sql};
 pub use table::Table;
 pub use tx::Tx;
 pub use unit::{Entry, Expect, Unit, Write};

@@ -53,6 +53,13 @@ impl From<i64> for Arg<'_> {
 pub trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
 impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
 
+/// Whether a table changed: `count(*) AS rows` and `CAST(sum(version) AS BIGINT) AS versions`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
+pub struct Fingerprint {
+    pub rows: i64,
+    pub versions: Option<i64>,
+}
+
 macro_rules! bind {
     ($query:expr, $args:expr) => {{
         let mut query = $query;

@@ -2,6 +2,7 @@
 
 mod memory;
 mod postgres;
+mod store;
 
 use async_trait::async_trait;
 use bulla_base::CallId;

@@ -1,0 +1,52 @@
+//! The statements by which the nodes on PostgreSQL share a series.
+
+#[derive(sqlx::FromRow)]
+pub(super) struct Held {
+    pub value: i64,
+    pub fence: i64,
+}
+
+#[derive(sqlx::FromRow)]
+pub(super) struct Next {
+    pub value: i64,
+}
+
+/// The lowest free value that no other node is just taking, else the head plus one; held under a new fencing token.
+pub(super) const TAKE: &str = "\
+WITH freed AS (
+    DELETE FROM sequence_free WHERE id = (
+        SELECT id FROM sequence_free WHERE series = $1 ORDER BY value LIMIT 1 FOR UPDATE SKIP LOCKED
+    ) RETURNING value
+), grown AS (
+    INSERT INTO sequence_head AS h (series, head)
+    SELECT $1, 1 WHERE NOT EXISTS (SELECT 1 FROM freed)
+    ON CONFLICT (series) DO UPDATE SET head = h.head + 1
+    RETURNING head AS value
+), taken AS (
+    SELECT value FROM freed UNION ALL SELECT value FROM grown
+)
+INSERT INTO sequence_hold (id, version, series, value, call, until_ms)
+SELECT $1 || '/' || lpad(value::text, 19, '0'), nextval('sequence_fence'), $1, value, $2, $3 FROM taken
+RETURNING value, version AS fence";
+
+pub(super) const PEEK: &str = "\
+SELECT COALESCE(
+    (SELECT MIN(value) FROM sequence_free WHERE series = $1),
+    (SELECT head + 1 FROM sequence_head WHERE series = $1),
+    1
+) AS value";
+
+/// Only the holder of the token frees the value, and only once.
+pub(super) const GIVE_BACK: &str = "\
+WITH released AS (
+    DELETE FROM sequence_hold WHERE id = $1 AND version = $2 RETURNING id, series, value
+)
+INSERT INTO sequence_free (id, series, value) SELECT id, series, value FROM released WHERE $3 = 1
+ON CONFLICT (id) DO NOTHING";
+
+pub(super) const SWEEP: &str = "\
+WITH released AS (
+    DELETE FROM sequence_hold WHERE until_ms <= $1 RETURNING id, series, value
+)
+INSERT INTO sequence_free (id, series, value) SELECT id, series, value FROM released
+ON CONFLICT (id) DO NOTHING";
