@@ -52,9 +52,14 @@ impl Project {
         Ok(Self { dir: dir.to_owned(), manifest_bytes, manifest })
     }
 
+    /// A path in the project; in the current directory without a `./` before it.
+    pub fn within(&self, path: impl AsRef<Path>) -> PathBuf {
+        if self.dir == Path::new(".") { path.as_ref().to_owned() } else { self.dir.join(path) }
+    }
+
     /// Where `bulla build` puts the component and the other commands look for it.
     pub fn component_path(&self) -> PathBuf {
-        self.dir.join("target/bulla").join(format!("{}.wasm", self.manifest.name()))
+        self.within("target/bulla").join(format!("{}.wasm", self.manifest.name()))
     }
 
     /// The built component. `stale` tells whether a source is newer than it.
@@ -72,8 +77,8 @@ impl Project {
     /// A source that changed after the component was built.
     pub fn changed_since_build(&self) -> Option<PathBuf> {
         let built = modified(&self.component_path())?;
-        let mut sources = vec![self.dir.join("Cargo.toml"), self.dir.join("Cargo.lock")];
-        collect(&self.dir.join("src"), &mut sources);
+        let mut sources = vec![self.within("Cargo.toml"), self.within("Cargo.lock")];
+        collect(&self.within("src"), &mut sources);
         sources.into_iter().find(|source| modified(source).is_some_and(|time| time > built))
     }
 

@@ -168,7 +168,7 @@ fn master_key(config: &Config) -> Result<Option<Arc<MasterKey>>, Failure> {
     if let Some(key) = MasterKey::from_env(&config.master_key.variable).map_err(|error| error.failure())? {
         return Ok(Some(Arc::new(key)));
     }
-    let path = config.below_data(&config.master_key.file);
+    let path = config.master_key_file();
     if !path.exists() {
         tracing::warn!(path = %path.display(), "no master key: no secrets, no signing keys, no cache of compiled code");
         return Ok(None);

@@ -33,7 +33,7 @@ pub async fn init(config: &Config) -> Result<Initialised, Failure> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|error| refused(directory, &error))?;
         created.push(directory.clone());
     }
-    let key = config.below_data(&config.master_key.file);
+    let key = config.master_key_file();
     let from_environment = std::env::var_os(&config.master_key.variable).is_some();
     if !key.exists() && !from_environment {
         MasterKey::create_file(&key).map_err(|error| error.failure())?;

@@ -30,6 +30,11 @@ impl Data {
         self.dir.path().join("data")
     }
 
+    /// The master key, beside the data directory.
+    pub fn master_key(&self) -> PathBuf {
+        self.dir.path().join("data.key")
+    }
+
     pub fn operator_token(&self) -> String {
         fs::read_to_string(self.path().join("operator.token")).unwrap().trim().to_owned()
     }

@@ -157,21 +157,21 @@ fn upgrade(file: &Path, tenant: &TenantId, context: &Context) -> Result<(), CliE
 }
 
 fn show(tenant: &TenantId, addon: &AddonName, context: &Context) -> Result<(), CliError> {
-    let mut addon = context.client()?.get(&path(tenant, addon, None))?.value();
+    let mut found = context.client()?.get(&path(tenant, addon, None))?.value();
     if context.output.json {
-        return context.output.value(&addon);
+        return context.output.value(&found);
     }
     let section = |title: &str, grants: &Value| {
         let lines = grants::lines(grants);
         let shown: String = lines.iter().map(|line| format!("  {}\n", table::visible(line))).collect();
         if lines.is_empty() { format!("\n{title}: nothing\n") } else { format!("\n{title}:\n{shown}") }
     };
-    let (asked, granted, history) = (addon["asked"].take(), addon["granted"].take(), addon["history"].take());
+    let (mut addon, history) = (found["addon"].take(), found["history"].take());
+    let (asked, granted) = (addon["asked"].take(), addon["granted"].take());
     let mut text = table::record(&addon) + &section("asks for", &asked) + &section("granted", &granted);
-    if let Some(versions) = history.as_array() {
-        let rows = table::rows(versions, &["version", "digest", "installed-by", "installed-ms"]);
-        text.push_str(&format!("\nhistory:\n{rows}"));
-    }
+    let versions = history.as_array().map(Vec::as_slice).unwrap_or_default();
+    let rows = table::rows(versions, &["version", "digest", "installed-by", "installed-ms"]);
+    text.push_str(&format!("\nhistory:\n{rows}"));
     context.output.text(&text)
 }
 
@@ -179,7 +179,9 @@ fn replace_grants(grant: &Grant, context: &Context) -> Result<(), CliError> {
     let client = context.client()?;
     let granted = match (&grant.grants, grant.all) {
         (Some(file), _) => input::document(file)?,
-        (None, true) => client.get(&path(&grant.tenant, &grant.addon, None))?.value()["asked"].take(),
+        (None, true) => {
+            client.get(&path(&grant.tenant, &grant.addon, None))?.value()["addon"]["asked"].take()
+        }
         (None, false) => json!({}),
     };
     let granted = grant.choice.apply(granted)?;

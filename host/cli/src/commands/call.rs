@@ -1,6 +1,6 @@
 //! `bulla call`: an action from the command line.
 
-use bulla_base::{AddonName, EntryName, TenantId};
+use bulla_base::{AddonName, EntryName, TenantId, codes};
 
 use crate::client::Request;
 use crate::context::Context;
@@ -29,7 +29,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let path = ["v1", "tenants", args.tenant.as_str(), "actions", args.addon.as_str(), args.action.as_str()];
     let request =
         Request { body: Some(input), idempotency_key: args.idempotency_key.as_deref(), ..Request::default() };
-    let reply = context.client()?.post(&path, request)?;
+    let reply = context.client()?.post(&path, request).map_err(|error| hinted(error, &args.tenant))?;
     context.output.raw(&reply.data)?;
     if let Some(usage) = &reply.usage {
         context.output.say(usage.line());
@@ -37,4 +37,16 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let replayed = if reply.replayed { " · the stored answer of an earlier call" } else { "" };
     context.output.say(format!("trace {}{replayed}", crate::table::visible(&reply.trace)));
     Ok(())
+}
+
+/// An operator runs the host and acts for no tenant: whoever tries is told what to do.
+fn hinted(mut error: CliError, tenant: &TenantId) -> CliError {
+    if let CliError::Refused(problem) = &mut error
+        && problem.code == codes::FORBIDDEN.name
+    {
+        problem.hint.get_or_insert_with(|| {
+            format!("calls need a token of the tenant: `bulla token create SUBJECT --tenant {tenant} --role caller`")
+        });
+    }
+    error
 }

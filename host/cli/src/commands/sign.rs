@@ -44,7 +44,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let now = SystemClock::new().now();
     let package = Package::seal(&project.manifest_bytes, &component, &key, now).map_err(CliError::coded)?;
     let file = format!("{}-{}.bulla", project.manifest.name(), project.manifest.version());
-    let path = args.out.clone().unwrap_or_else(|| project.dir.join(file));
+    let path = args.out.clone().unwrap_or_else(|| project.within(file));
     fs::write(&path, package.bytes()).map_err(CliError::file("write", &path))?;
     context.output.record(&json!({
         "package": path,

@@ -27,11 +27,10 @@ pub struct Args {
 
 pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
     let project = Project::open(&args.dir)?;
+    let cases = cases(&project.within("tests"), args.filter.as_deref())?;
+    let total = cases.len();
     let component = build::fresh(&project, context)?;
     refuse(&project.misfits(&component))?;
-    let dir = project.dir.join("tests");
-    let cases = cases(&dir, args.filter.as_deref())?;
-    let total = cases.len();
     let addon =
         TrialAddon { directory: project.dir.clone(), manifest: project.manifest_bytes.clone(), component };
     let progress = Progress::new(context.output);

@@ -39,7 +39,7 @@ pub const KEYS: &[Key] = &[
     text("store.durability", "durable", "What an answered call survives: `durable` a power cut, `relaxed` a crash of the process only."),
     integer("store.connections", "8", "Connections for reading (SQLite), or all connections (PostgreSQL)."),
     integer("store.batch", "512", "Calls committed in one transaction at most."),
-    text("master-key.file", "master.key", "File with the master key (32 bytes in hex or Base64), mode 0600, outside any backup of the data. Relative to the data directory."),
+    text("master-key.file", "{data}.key", "File with the master key (32 bytes in hex or Base64), mode 0600. `{data}` stands for the data directory: the key lies beside it, so that a copy of the data is not a copy of the key."),
     text("master-key.variable", "BULLA_MASTER_KEY", "Environment variable that holds the master key; wins over the file."),
     integer("engine.instances", "256", "Guests that may run at a time, over all tenants."),
     text("engine.memory-slot", "512MiB", "The largest linear memory any call can get, whatever its limits say."),

@@ -66,7 +66,7 @@ pub enum Durability {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct MasterKey {
-    pub file: PathBuf,
+    pub file: String,
     pub variable: String,
 }
 
@@ -131,6 +131,12 @@ impl Config {
     /// A path of the configuration: relative ones are below the data directory.
     pub fn below_data(&self, path: &std::path::Path) -> PathBuf {
         self.data.directory.join(path)
+    }
+
+    /// Where the master key's file is, with `{data}` replaced.
+    pub fn master_key_file(&self) -> PathBuf {
+        let data = self.data.directory.display().to_string();
+        PathBuf::from(self.master_key.file.replace("{data}", data.trim_end_matches('/')))
     }
 
     pub fn is_postgres(&self) -> bool {

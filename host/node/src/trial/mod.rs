@@ -98,8 +98,14 @@ impl Scratch {
     fn new() -> Result<Self, Failure> {
         let name = format!("bulla-test-{}", hex::encode(Entropy.bytes::<8>()));
         let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).map_err(|error| crate::initialise::refused(&path, &error))?;
-        Ok(Self(path))
+        let scratch = Self(path);
+        std::fs::create_dir_all(scratch.data()).map_err(|error| crate::initialise::refused(&scratch.0, &error))?;
+        Ok(scratch)
+    }
+
+    /// The data directory; its master key lies beside it.
+    fn data(&self) -> PathBuf {
+        self.0.join("data")
     }
 }
 
@@ -120,8 +126,8 @@ struct Trial {
 impl Trial {
     async fn start(scratch: &Scratch, addon: &TrialAddon) -> Result<Self, Failure> {
         let manifest = Manifest::parse_bytes(&addon.manifest).map_err(|error| error.failure())?;
-        MasterKey::create_file(&scratch.0.join("master.key")).map_err(|error| error.failure())?;
-        bulla_policy::write_defaults(&scratch.0.join("policies")).map_err(|error| error.failure())?;
+        MasterKey::create_file(&scratch.0.join("data.key")).map_err(|error| error.failure())?;
+        bulla_policy::write_defaults(&scratch.data().join("policies")).map_err(|error| error.failure())?;
         let host = Arc::new(Host::start(config_in(scratch)?).await?);
         let key = PublisherKey::generate(&Entropy);
         let package = Package::seal(&addon.manifest, &addon.component, &key, host.core.clock.now())
@@ -187,7 +193,7 @@ impl Trial {
 
 fn config_in(scratch: &Scratch) -> Result<Config, Failure> {
     let environment = [
-        ("BULLA_DATA_DIRECTORY".to_owned(), scratch.0.display().to_string()),
+        ("BULLA_DATA_DIRECTORY".to_owned(), scratch.data().display().to_string()),
         ("BULLA_STORE_DURABILITY".to_owned(), "relaxed".to_owned()),
         // The trial's own key, whatever the environment holds.
         ("BULLA_MASTER_KEY_VARIABLE".to_owned(), "BULLA_TEST_NO_MASTER_KEY".to_owned()),

@@ -46,9 +46,9 @@ fn init_touches_nothing_that_is_there() {
     assert!(again.stderr.contains("conflict"), "{}", again.stderr);
     assert_eq!(bulla_suite::server::snapshot(&data.path()), before);
     use std::os::unix::fs::PermissionsExt as _;
-    for private in ["master.key", "operator.token"] {
-        let mode = std::fs::metadata(data.path().join(private)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o077, 0, "{private} is open to others");
+    for private in [data.master_key(), data.path().join("operator.token")] {
+        let mode = std::fs::metadata(&private).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{} is open to others", private.display());
     }
 }
 

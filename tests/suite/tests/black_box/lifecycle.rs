@@ -94,7 +94,7 @@ fn without_or_with_a_wrong_master_key_the_host_says_so() {
     let mut bench = Bench::start();
     let mut acme = tenant(&bench, "acme", &receiver.origin());
     bench.server.stop();
-    let file = bench.server.data().path().join("master.key");
+    let file = bench.server.data().master_key();
     let key = std::fs::read(&file).unwrap();
     std::fs::remove_file(&file).unwrap();
     bench.server.start_again();

@@ -70,7 +70,8 @@ impl Stage {
             .prefix("bulla-demo-")
             .tempdir()
             .map_err(CliError::file("create", Path::new("a temporary directory")))?;
-        let config = config_in(directory.path())?;
+        let data = directory.path().join("data");
+        let config = config_in(&data)?;
         let token = block_on(bulla_node::init(&config))??.operator_token;
         let delivery_token = STANDARD.encode(Entropy.bytes::<24>());
         let running = start(config, delivery_token.clone())?;
@@ -82,7 +83,7 @@ impl Stage {
         let approver_token = new_token(&operator, "frida", &["approver", "cfo", "auditor"])?;
         private_file::create(&directory.path().join(APPROVER_TOKEN), &approver_token)?;
         let approver = client(&url, &approver_token)?;
-        context.output.say(format!("data in {}", directory.path().display()));
+        context.output.say(format!("data in {}", data.display()));
         Ok(Self {
             directory,
             server: running.server,
@@ -113,7 +114,10 @@ impl Stage {
     /// Leaves the server up until Ctrl-C.
     pub fn stay(&self, output: Output) -> Result<(), CliError> {
         output.say(format!("\nthe server is at {}; Ctrl-C ends the demo", self.url));
-        output.say(format!("try: bulla --data {} audit list acme", self.directory.path().display()));
+        output.say(format!(
+            "try: bulla --data {} audit list acme",
+            self.directory.path().join("data").display()
+        ));
         block_on(tokio::signal::ctrl_c())?
             .map_err(|error| CliError::usage(format!("cannot listen for signals: {error}")))
     }

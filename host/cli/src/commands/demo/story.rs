@@ -67,7 +67,8 @@ impl Story<'_> {
             let data = self.act("validate", json!({"document": self.document(sample)?}), None)?.value();
             let findings = data["findings"].as_array().cloned().unwrap_or_default();
             let rules: Vec<String> = findings.iter().map(|finding| text(finding, "rule")).collect();
-            let verdict = if rules.is_empty() { "valid".into() } else { format!("refused: {}", rules.join(", ")) };
+            let verdict =
+                if rules.is_empty() { "valid".into() } else { format!("refused: {}", rules.join(", ")) };
             screen.tell("validated", &format!("{sample:<18} {what:<20} {verdict}"), data)?;
         }
         Ok(())
@@ -80,7 +81,10 @@ impl Story<'_> {
         let line = format!("standard.xml       below {LIMIT}: issued at once as {}", text(&data, "number"));
         screen.tell("approved", &line, data)?;
         let again = self.submit("standard.xml", "demo-1")?;
-        let line = format!("the same Idempotency-Key again: replayed {}, nothing ran", text(&again.value(), "number"));
+        let line = format!(
+            "the same Idempotency-Key again: replayed {}, nothing ran",
+            text(&again.value(), "number")
+        );
         screen.tell("approved", &line, json!({"replayed": again.replayed}))
     }
 
@@ -96,14 +100,19 @@ impl Story<'_> {
         let answer = json!({"answer": "approve"});
         let refused = self.stage.clerk.post(&path, Request::json(&answer)).err();
         let code = refused.as_ref().map_or("nothing", |error| error.code()).to_owned();
-        screen.tell("approved", &format!("carla asked for it, and may not decide it: {code}"), json!({"code": code}))?;
+        screen.tell(
+            "approved",
+            &format!("carla asked for it, and may not decide it: {code}"),
+            json!({"code": code}),
+        )?;
         // The decision by the command line; over HTTP it is the same resource.
-        let status = Command::new(std::env::current_exe().map_err(|error| CliError::usage(error.to_string()))?)
-            .args(["--server", &self.stage.url, "--token-file"])
-            .arg(self.stage.approver_token_file())
-            .args(["--json", "--quiet", "approval", "decide", "acme", &waiting.approval, "approve"])
-            .output()
-            .map_err(|error| CliError::usage(format!("cannot start `bulla`: {error}")))?;
+        let status =
+            Command::new(std::env::current_exe().map_err(|error| CliError::usage(error.to_string()))?)
+                .args(["--server", &self.stage.url, "--token-file"])
+                .arg(self.stage.approver_token_file())
+                .args(["--json", "--quiet", "approval", "decide", "acme", &waiting.approval, "approve"])
+                .output()
+                .map_err(|error| CliError::usage(format!("cannot start `bulla`: {error}")))?;
         if !status.status.success() {
             return Err(CliError::usage(String::from_utf8_lossy(&status.stderr).into_owned()));
         }
@@ -125,7 +134,8 @@ impl Story<'_> {
         let path = ["v1", "tenants", "acme", "sequences", "invoice", "numbers"];
         let numbers = self.stage.operator.get(&path)?.value();
         for number in numbers.as_array().into_iter().flatten().rev() {
-            let line = format!("{} {} → {}", text(number, "text"), text(number, "state"), text(number, "object"));
+            let line =
+                format!("{} {} → {}", text(number, "text"), text(number, "state"), text(number, "object"));
             screen.tell("numbered", &line, number.clone())?;
         }
         Ok(issued)
@@ -151,7 +161,11 @@ impl Story<'_> {
         for received in self.stage.received() {
             let token = if received.authorized { "with its token" } else { "without a token" };
             let line = format!("{} {token}, Idempotency-Key {}", received.status, received.idempotency_key);
-            screen.tell("delivered", &line, json!({"status": received.status, "key": received.idempotency_key}))?;
+            screen.tell(
+                "delivered",
+                &line,
+                json!({"status": received.status, "key": received.idempotency_key}),
+            )?;
         }
         Ok(())
     }

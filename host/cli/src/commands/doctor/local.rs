@@ -65,7 +65,7 @@ fn master_key(config: &Config) -> Check {
                 .hint("it must be 32 bytes in hex or Base64"),
         };
     }
-    let path = config.below_data(&config.master_key.file);
+    let path = config.master_key_file();
     if !path.is_file() {
         let missing = format!(
             "there is no `{}`: no secrets, no signing keys, no cache of compiled code",
@@ -140,21 +140,22 @@ mod tests {
 
     #[test]
     fn keys_that_are_missing_malformed_or_open_are_findings() {
-        let dir = tempfile::tempdir().unwrap();
-        let key = dir.path().join("master.key");
-        assert_eq!(level(&checks_of(dir.path()), "master key"), Level::Finding);
+        let parent = tempfile::tempdir().unwrap();
+        let (dir, key) = (parent.path().join("data"), parent.path().join("data.key"));
+        std::fs::create_dir(&dir).unwrap();
+        assert_eq!(level(&checks_of(&dir), "master key"), Level::Finding);
         private_file::create(&key, "too short").unwrap();
-        assert_eq!(level(&checks_of(dir.path()), "master key"), Level::Finding);
+        assert_eq!(level(&checks_of(&dir), "master key"), Level::Finding);
         std::fs::remove_file(&key).unwrap();
         private_file::create(&key, &format!("{}\n", "a1".repeat(32))).unwrap();
-        private_file::create(&dir.path().join(TOKEN_FILE), "bulla_x").unwrap();
-        let checks = checks_of(dir.path());
+        private_file::create(&dir.join(TOKEN_FILE), "bulla_x").unwrap();
+        let checks = checks_of(&dir);
         assert_eq!((level(&checks, "master key"), level(&checks, "operator token")), (Level::Ok, Level::Ok));
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
             std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
-            assert_eq!(level(&checks_of(dir.path()), "master key"), Level::Finding);
+            assert_eq!(level(&checks_of(&dir), "master key"), Level::Finding);
         }
     }
 
