@@ -6,6 +6,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::CliError;
+use crate::exit_codes::Exit;
 use crate::table;
 
 /// How answers are written.
@@ -71,7 +72,11 @@ impl Output {
         }
     }
 
+    /// Tells an error; not that a reader of stdout went away, who has what it wanted.
     pub fn error(&self, error: &CliError) {
+        if error.exit() == Exit::Ok {
+            return;
+        }
         let text = match self.json {
             true => error.to_json().to_string(),
             false => error_text(error),
@@ -108,11 +113,14 @@ fn lines(text: &str) -> String {
     text.lines().map(table::visible).collect::<Vec<_>>().join("\n  ")
 }
 
-/// Findings one a line; anything else as indented JSON.
+/// An addon's own code, findings one a line, anything else as indented JSON.
 fn details_text(details: &Value) -> String {
+    if let (Some(code), Some(inner)) = (details["code"].as_str(), details.get("details")) {
+        let inner = if inner.is_null() { String::new() } else { details_text(inner) };
+        return format!("  the addon's code is `{}`\n{inner}", table::visible(code));
+    }
     let findings = details.get("findings").unwrap_or(details).as_array();
-    let known: Option<Vec<String>> =
-        findings.map(|all| all.iter().map(finding).collect()).unwrap_or_default();
+    let known: Option<Vec<String>> = findings.and_then(|all| all.iter().map(finding).collect());
     match known {
         Some(findings) => findings.concat(),
         None => {
@@ -124,14 +132,14 @@ fn details_text(details: &Value) -> String {
 
 /// A finding names a rule or a place, and says what is wrong with it.
 fn finding(finding: &Value) -> Option<String> {
-    let text = |name: &str| finding.get(name).and_then(Value::as_str).map(table::visible);
-    let message = text("message").or_else(|| text("text"))?;
-    let place = match (text("rule").or_else(|| text("id")), text("at")) {
-        (Some(rule), _) => format!("{rule}: "),
-        (None, Some(at)) if !at.is_empty() => format!("at {at}: "),
-        _ => String::new(),
-    };
-    Some(format!("  {place}{message}\n"))
+    let text = |name: &str| finding[name].as_str().filter(|text| !text.is_empty()).map(table::visible);
+    let message = text("message")?;
+    Some(match (text("rule"), text("at").or_else(|| text("location"))) {
+        (Some(rule), Some(place)) => format!("  {rule}: {message}\n    at {place}\n"),
+        (Some(rule), None) => format!("  {rule}: {message}\n"),
+        (None, Some(place)) => format!("  at {place}: {message}\n"),
+        (None, None) => format!("  {message}\n"),
+    })
 }
 
 #[cfg(test)]
@@ -165,6 +173,21 @@ mod tests {
              BR-CO-10: sum\\u{7}\n  trace 4bf92f3577b34da6a3ce929d0e0e4736\n\
              hint: `bulla explain invalid-input` says more\n"
         );
+    }
+
+    #[test]
+    fn an_addons_refusal_is_told_with_its_code_and_findings() {
+        let text = error_text(&problem(json!({"code": "invalid-invoice", "details": {"findings": [
+            {"rule": "BR-CO-10", "message": "1 is not 2", "location": "/Invoice"},
+        ]}})));
+        assert!(
+            text.contains(
+                "\n  the addon's code is `invalid-invoice`\n  BR-CO-10: 1 is not 2\n    at /Invoice\n"
+            ),
+            "{text}"
+        );
+        let text = error_text(&problem(json!({"code": "order-id-missing", "details": null})));
+        assert!(text.contains("`order-id-missing`\n  trace"), "{text}");
     }
 
     #[test]

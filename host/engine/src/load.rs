@@ -235,7 +235,7 @@ fn allowed(inspected: &Inspected, requested: &BTreeSet<String>, granted: &Grante
 }
 
 /// The name of an import without its version.
-fn interface(import: &str) -> &str {
+pub(crate) fn interface(import: &str) -> &str {
     import.split_once('@').map_or(import, |(name, _)| name)
 }
 

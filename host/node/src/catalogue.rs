@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use bulla_base::{AddonName, Coded, EntryName, Failure, TenantId, codes};
+use bulla_base::{AddonName, Coded, EntryName, Failure, PartialLimits, TenantId, codes};
 use bulla_kernel::addons::Addons;
 use bulla_kernel::jobs::check_schedule;
 use bulla_kernel::ports::{Catalogue, Fairness, JobSchedule, JobSpec};
@@ -19,6 +19,8 @@ pub struct Manifests {
 }
 
 struct Entries {
+    /// The limits the manifest sets, and the rate it suggests.
+    limits: PartialLimits,
     actions: Vec<EntryName>,
     jobs: HashMap<EntryName, Arc<JobSpec>>,
 }
@@ -43,6 +45,16 @@ impl Manifests {
         Ok(())
     }
 
+    /// What the manifest of the tenant's active version asks for; its code need not load for that.
+    pub fn limits(&self, tenant: &TenantId, addon: &AddonName) -> Result<PartialLimits, Failure> {
+        let installed = self.addons.get(tenant, addon).map_err(|error| error.failure())?;
+        let known = self.known.load();
+        let entries = known.get(&installed.digest);
+        entries.map(|entries| entries.limits).ok_or_else(|| {
+            Failure::new(codes::UNAVAILABLE, "the addon was installed a moment ago; try again")
+        })
+    }
+
     async fn read(&self, digest: &str) -> Result<Entries, Failure> {
         let bytes = self.addons.package(digest).await.map_err(|error| error.failure())?;
         let inspection = bulla_signing::inspect(&bytes).map_err(|error| error.failure())?;
@@ -59,7 +71,12 @@ impl Manifests {
 impl Entries {
     fn of(manifest: &Manifest) -> Self {
         let jobs = manifest.jobs().iter().map(|(name, options)| (name.clone(), Arc::new(spec(name, options))));
-        Self { actions: manifest.actions().keys().cloned().collect(), jobs: jobs.collect() }
+        let suggested = PartialLimits { rate: manifest.suggested_rate(), ..Default::default() };
+        Self {
+            limits: manifest.limits().least(&suggested),
+            actions: manifest.actions().keys().cloned().collect(),
+            jobs: jobs.collect(),
+        }
     }
 }
 

@@ -47,10 +47,7 @@ impl Installer for Operator {
 #[async_trait]
 impl Manifests for Operator {
     async fn limits(&self, tenant: &TenantId, addon: &AddonName) -> Result<PartialLimits, Failure> {
-        let installed = self.host.addons.get(tenant, addon).map_err(|error| error.failure())?;
-        let active = self.host.supply.active(&installed).await?;
-        let suggested = PartialLimits { rate: active.manifest.suggested_rate(), ..Default::default() };
-        Ok(active.manifest.limits().least(&suggested))
+        self.host.manifests.limits(tenant, addon)
     }
 }
 

@@ -81,7 +81,11 @@ pub(crate) async fn run(
                 return;
             }
             _ = closing.changed(), if !ending => {}
-            () = activity.idle_for(patience) , if ending => { if ending { return; } }
+            () = activity.idle_for(patience) => {
+                if ending {
+                    return;
+                }
+            }
         }
         connection.as_mut().graceful_shutdown();
         ending = true;

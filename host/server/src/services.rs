@@ -15,8 +15,8 @@ use bulla_kernel::secrets::Secrets;
 use bulla_kernel::sequences::Sequences;
 use bulla_kernel::tenants::Tenants;
 use bulla_kernel::tokens::Tokens;
-use bulla_kernel::usage::Meter;
 use bulla_kernel::trust::Trust;
+use bulla_kernel::usage::Meter;
 use serde_json::Value;
 
 use crate::metrics::Metrics;

@@ -1,7 +1,7 @@
 //! What stands in for the node: each does the least that makes the API's answer visible.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bulla_base::{
@@ -67,7 +67,8 @@ pub struct Script {
     pub asked: Mutex<Vec<CallRequest>>,
     /// How long a call takes.
     pub takes: Mutex<std::time::Duration>,
-    pub ended: AtomicBool,
+    /// Calls that came to their end.
+    pub ended: AtomicUsize,
 }
 
 #[async_trait]
@@ -77,7 +78,7 @@ impl Dispatch for Script {
         self.asked.lock().push(request);
         let takes = *self.takes.lock();
         tokio::time::sleep(takes).await;
-        self.ended.store(true, Ordering::SeqCst);
+        self.ended.fetch_add(1, Ordering::SeqCst);
         let answer = self.answer.lock().clone();
         CallReply {
             call: CallId::draw(&SystemRng),

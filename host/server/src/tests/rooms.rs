@@ -2,10 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bulla_base::{Failure, codes};
+use bulla_base::{Bytes, Failure, Fuel, Millis, codes};
 use bulla_kernel::approvals::{Fact, Outcome, SubjectRef, Then};
 use bulla_kernel::grants::Grants;
 use bulla_kernel::jobs::Enqueue;
+use bulla_kernel::ports::Usage;
 use serde_json::{Value, json};
 
 use super::bench::{Bench, acme, rules};
@@ -250,6 +251,20 @@ async fn policy_and_calls(bench: &Bench) {
     );
     *bench.script.answer.lock() = Some(Ok(b"[]".to_vec()));
     bench.post(&bench.ada, "/v1/tenants/acme/actions/einvoice/submit", json!({})).await.data();
+
+    let usage = Usage {
+        fuel: Fuel(1_234),
+        memory_peak: Bytes(65_536),
+        elapsed: Millis(3),
+        host_bytes: Bytes(10),
+        log_bytes: Bytes(0),
+    };
+    let call = bench.call(Grants::default());
+    bench.services.usage.count(&call, &usage, Err(codes::TRAP), None);
+    bench.services.usage.flush(&call.origin).await.unwrap();
+    let used = bench.get(&bench.ada, "/v1/tenants/acme/usage").await;
+    assert_eq!((&used.data()[0]["fuel"], &used.data()[0]["failed"]["trap"]), (&json!(1_234), &json!(1)));
+    assert_eq!(bench.get(&bench.bob, "/v1/tenants/globex/usage").await.data(), &json!([]));
 }
 
 async fn audit(bench: &Bench) {

@@ -4,8 +4,6 @@
 use std::fs;
 use std::time::SystemTime;
 
-use bulla::__actions::exports::bulla::addon::actions::{Failure, Guest};
-use bulla::entry::{self, Action};
 use bulla::prelude::*;
 
 /// A file below its directory.
@@ -42,16 +40,4 @@ fn now(_call: &Call) -> Result<u64> {
 
 fn main() {}
 
-struct Reader;
-
-impl Guest for Reader {
-    fn describe() -> Vec<u8> {
-        include_bytes!("contract.json").to_vec()
-    }
-
-    fn run(action: String, input: Vec<u8>) -> std::result::Result<Vec<u8>, Failure> {
-        entry::run(&[read::ENTRY, write::ENTRY, now::ENTRY], "action", &action, &input)
-    }
-}
-
-bulla::__actions::export!(Reader with_types_in bulla::__actions);
+bulla::addon!(read, write, now);
