@@ -25,6 +25,7 @@ use bulla_kernel::tokens::Tokens;
 use bulla_kernel::trust::Trust;
 use bulla_kernel::usage::Meter;
 use bulla_policy::{PolicyError, PolicySet, Reloaded};
+use bulla_server::Metrics;
 use bulla_store::{
     AppliedMigration, Committer, CommitterConfig, Db, DirectoryLock, Durability, PostgresConfig, SqliteConfig,
     Unit, migrate,
@@ -52,6 +53,7 @@ pub struct Host {
     pub admission: Arc<Admission>,
     pub idempotency: Arc<Idempotency>,
     pub usage: Arc<Meter>,
+    pub metrics: Arc<Metrics>,
     pub policies: Arc<PolicySet>,
     pub supply: Arc<Supply>,
     pub manifests: Arc<Manifests>,
@@ -86,6 +88,7 @@ impl Host {
         let settings = IdempotencyConfig { ttl: config.idempotency.ttl, ..Default::default() };
         let idempotency = Arc::new(Idempotency::new(core.clone(), settings));
         let usage = Arc::new(Meter::new(core.clone()));
+        let metrics = Arc::new(Metrics::new().map_err(|error| internal(&error.to_string()))?);
         let dispatcher = Dispatcher::new(Parts {
             workers: Handle::current(),
             core: core.clone(),
@@ -97,6 +100,7 @@ impl Host {
             admission: admission.clone(),
             idempotency: idempotency.clone(),
             usage: usage.clone(),
+            metrics: metrics.clone(),
         });
         Ok(Self {
             tenants: Arc::new(Tenants::load(core.clone()).await.map_err(|error| error.failure())?),
@@ -111,6 +115,7 @@ impl Host {
             admission,
             idempotency,
             usage,
+            metrics,
             policies,
             supply,
             manifests,

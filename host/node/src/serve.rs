@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bulla_base::{Coded, Failure, codes};
-use bulla_server::{Metrics, ServerConfig, Services, router};
+use bulla_server::{ServerConfig, Services, router};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
@@ -54,8 +54,7 @@ pub async fn serve(
             Failure::new(codes::UNAVAILABLE, format!("cannot listen on `{listen}`: {}", error.kind()))
         })?;
     let address = listener.local_addr().map_err(|error| internal(&error.to_string()))?;
-    let metrics = Arc::new(Metrics::new().map_err(|error| internal(&error.to_string()))?);
-    let http = Http::start(services(&host, &metrics), settings, listener)?;
+    let http = Http::start(services(&host), settings, listener)?;
     let (stop, stopping) = watch::channel(false);
     let background = Background::start(&host, &stopping);
     let file = ServerFile::write(&host.config, address)?;
@@ -127,7 +126,7 @@ fn server_config(config: &Config) -> Result<ServerConfig, Failure> {
     Ok(settings)
 }
 
-fn services(host: &Arc<Host>, metrics: &Arc<Metrics>) -> Services {
+fn services(host: &Arc<Host>) -> Services {
     let operator = Arc::new(Operator::new(host.clone()));
     Services {
         addons: host.addons.clone(),
@@ -149,7 +148,7 @@ fn services(host: &Arc<Host>, metrics: &Arc<Metrics>) -> Services {
         policy: operator.clone(),
         diagnostics: operator.clone(),
         audit_sink: operator,
-        metrics: metrics.clone(),
+        metrics: host.metrics.clone(),
         clock: host.core.clock.clone(),
         rng: host.core.rng.clone(),
     }

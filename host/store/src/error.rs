@@ -18,6 +18,9 @@ pub enum StoreError {
     Locked { path: String, holder: String },
     #[error("migration {version} cannot be applied: {reason}")]
     Migration { version: i64, reason: String },
+    /// Another transaction stood in the way (a deadlock, a busy file): nothing was written, and the same again may succeed.
+    #[error("the database is contended: {0}")]
+    Contended(String),
     /// The database does not answer, or refused for a reason that may pass.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
@@ -30,7 +33,9 @@ impl Coded for StoreError {
             Self::Unaudited { .. } => codes::INTERNAL,
             Self::Corrupt(_) => codes::STORE_CORRUPT,
             Self::Locked { .. } => codes::STORE_LOCKED,
-            Self::Open { .. } | Self::Migration { .. } | Self::Unavailable(_) => codes::UNAVAILABLE,
+            Self::Open { .. } | Self::Migration { .. } | Self::Contended(_) | Self::Unavailable(_) => {
+                codes::UNAVAILABLE
+            },
         }
     }
 
@@ -53,7 +58,32 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Database(inner) if matches!(inner.code().as_deref(), Some("11" | "26")) => {
                 Self::Corrupt(error.to_string())
             }
+            sqlx::Error::Database(inner) if inner.code().as_deref().is_some_and(is_contention) => {
+                Self::Contended(error.to_string())
+            }
             _ => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+/// SQLite's BUSY (5) and LOCKED (6) with their extended forms, https://www.sqlite.org/rescode.html; PostgreSQL's
+/// serialization failure and deadlock, https://www.postgresql.org/docs/current/errcodes-appendix.html.
+fn is_contention(code: &str) -> bool {
+    match code.parse::<u32>() {
+        Ok(sqlite) if code.len() < 5 => matches!(sqlite & 0xff, 5 | 6),
+        _ => matches!(code, "40001" | "40P01"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn contention_is_told_from_other_refusals() {
+        for code in ["5", "6", "261", "517", "773", "262", "40001", "40P01"] {
+            assert!(super::is_contention(code), "{code}");
+        }
+        for code in ["1", "11", "13", "1555", "2067", "23505", "53300", "57P01"] {
+            assert!(!super::is_contention(code), "{code}");
         }
     }
 }

@@ -72,9 +72,25 @@ impl Unit {
         self.journal.push(entry);
     }
 
+    /// About how many bytes the unit carries into its transaction.
+    pub fn bytes(&self) -> usize {
+        let writes = self.writes.iter().map(|write| write.id.len() + write.row.as_ref().map_or(0, text_bytes));
+        writes.chain(self.journal.iter().map(|entry| entry.log.len() + text_bytes(&entry.body))).sum()
+    }
+
     /// Takes over everything that `other` holds.
     pub fn absorb(&mut self, other: Unit) {
         self.writes.extend(other.writes);
         self.journal.extend(other.journal);
+    }
+}
+
+/// The texts of a value; all else counts as a word.
+fn text_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(text_bytes).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + text_bytes(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
     }
 }

@@ -1,6 +1,7 @@
 //! Packages: the guests and the first-party addons, as they are or with another manifest.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -43,6 +44,13 @@ pub fn edited(manifest: &str, path: &str, value: Option<toml::Value>) -> String 
         None => table.remove(field),
     };
     toml::to_string(&document).unwrap()
+}
+
+/// The manifest under a version that no other has: one version of an addon is one package.
+pub fn of_next_version(manifest: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let version = format!("0.2.{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    edited(manifest, "addon.version", Some(version.into()))
 }
 
 /// A publisher with its private key.

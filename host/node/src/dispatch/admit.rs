@@ -130,6 +130,7 @@ impl Dispatcher {
         let mut unit = Unit::default();
         unit.record(self.origin(request).entry("call.replayed", &object, detail));
         self.core.committer.commit(unit).await.map_err(|error| error.failure())?;
+        self.metrics.call_without_run(request.addon.as_str(), "replayed");
         Ok(Ended::of(replay(request, ready, stored)))
     }
 }

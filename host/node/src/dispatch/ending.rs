@@ -56,6 +56,10 @@ impl Dispatcher {
             };
             let counted = outcome.as_ref().map(|_| ()).map_err(|failure| failure.code);
             self.usage.count(&call, &usage, counted, warning.as_ref());
+            self.metrics.call(request.addon.as_str(), counted.map_or_else(|code| code.name, |()| "ok"), &usage);
+            for exceeded in warning.iter().flat_map(|warning| &warning.exceeded) {
+                self.metrics.over_budget(request.addon.as_str(), exceeded.what);
+            }
             let reply = CallReply {
                 call: id,
                 trace: request.trace.clone(),

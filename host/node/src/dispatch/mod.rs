@@ -19,7 +19,7 @@ use bulla_kernel::idempotency::Idempotency;
 use bulla_kernel::origin::Origin;
 use bulla_kernel::ports::{CallReply, CallRequest, Dispatch, Quotas, Usage};
 use bulla_kernel::usage::Meter;
-
+use bulla_server::Metrics;
 use tokio::runtime::Handle;
 
 use crate::supply::Supply;
@@ -44,6 +44,7 @@ pub struct Parts {
     pub admission: Arc<Admission>,
     pub idempotency: Arc<Idempotency>,
     pub usage: Arc<Meter>,
+    pub metrics: Arc<Metrics>,
 }
 
 impl std::ops::Deref for Dispatcher {
@@ -91,7 +92,10 @@ impl Dispatcher {
     async fn whole(&self, request: &CallRequest, id: CallId) -> Ended {
         let mut ended = match self.admitted(request, id.clone()).await {
             Ok(ended) => ended,
-            Err(failure) => Ended::refused(request.trace.clone(), id, failure),
+            Err(failure) => {
+                self.metrics.call_without_run(self.label(request), failure.code.name);
+                Ended::refused(request.trace.clone(), id, failure)
+            }
         };
         if let Err(failure) = &ended.reply.outcome {
             report(request, failure, &ended.backtrace);
@@ -112,19 +116,28 @@ impl Dispatcher {
     /// Finds out whether the call may run at all, and runs it.
     async fn admitted(&self, request: &CallRequest, id: CallId) -> Result<Ended, Failure> {
         let ready = self.ready(request).await?;
+        let tenant = self.quotas.limits(&request.tenant, None).complete();
+        let own = ready.active.manifest.suggested_rate().map(|rate| (&request.addon, rate));
+        let permit = self.admission.admit_addon(&request.tenant, &tenant, own, PATIENCE).await;
+        let _permit = permit.map_err(|busy| {
+            self.metrics.throttled(busy.reason.name());
+            busy.failure()
+        })?;
         let running = match self.begin(request, &ready).await? {
             admit::Start::Run(running) => running,
             admit::Start::Replay(stored) => return self.replayed(request, &ready, stored).await,
         };
         ready.contract().check_input(&request.input)?;
-        let tenant = self.quotas.limits(&request.tenant, None).complete();
-        let own = ready.active.manifest.suggested_rate().map(|rate| (&request.addon, rate));
-        let _permit = self
-            .admission
-            .admit_addon(&request.tenant, &tenant, own, PATIENCE)
-            .await
-            .map_err(|busy| busy.failure())?;
+        let _running = self.metrics.call_running();
         Ok(self.guarded(request, id, &ready, running).await)
+    }
+
+    /// The addon's name in a metric: only of addons that are there, or callers could make up labels without end.
+    fn label<'a>(&self, request: &'a CallRequest) -> &'a str {
+        match self.addons.find(&request.tenant, &request.addon) {
+            Ok(Some(_)) => request.addon.as_str(),
+            _ => "unknown",
+        }
     }
 
     fn origin(&self, request: &CallRequest) -> Origin {

@@ -77,12 +77,14 @@ async fn stored_versions(
     Ok(stored)
 }
 
-/// In order of arrival: a unit wins when each of its rows is as it expects and no winner before it touched them.
+/// In order of arrival: a unit wins when each of its rows is as it expects and no winner before it touched them. A unit that
+/// writes a row twice contradicts itself and loses.
 fn decide(stored: &HashMap<(&'static str, String), i64>, units: &[Unit]) -> Vec<Outcome> {
     let mut taken: HashSet<Key<'_>> = HashSet::new();
     units
         .iter()
         .map(|unit| {
+            let mut own: HashSet<Key<'_>> = HashSet::new();
             for write in &unit.writes {
                 let version = stored.get(&(write.table.name, write.id.clone())).copied();
                 let holds = match write.expect {
@@ -90,11 +92,12 @@ fn decide(stored: &HashMap<(&'static str, String), i64>, units: &[Unit]) -> Vec<
                     Expect::Absent => version.is_none(),
                     Expect::Version(expected) => version == Some(expected),
                 };
-                if !holds || taken.contains(&(write.table.name, write.id.as_str())) {
+                let key = (write.table.name, write.id.as_str());
+                if !holds || taken.contains(&key) || !own.insert(key) {
                     return Err(StoreError::Conflict { table: write.table.name, id: write.id.clone() });
                 }
             }
-            taken.extend(unit.writes.iter().map(|write| (write.table.name, write.id.as_str())));
+            taken.extend(own);
             Ok(())
         })
         .collect()
@@ -135,7 +138,9 @@ impl<'a> Statements<'a> {
 }
 
 impl Statement<'_> {
-    async fn run(self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    async fn run(mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        // In order of id, so that two nodes that insert the same rows wait for each other in the same order.
+        self.writes.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         let (sql, rows) = match self.verb {
             Verb::Remove => {
                 (&self.table.remove, Value::from(self.writes.iter().map(|write| write.id.as_str()).collect::<Vec<_>>()))

@@ -32,18 +32,25 @@ impl Journal for NoJournal {
 pub struct CommitterConfig {
     /// Units in one transaction at most.
     pub max_batch: usize,
+    /// Bytes of the units in one transaction at most; a larger unit has one to itself. PostgreSQL refuses a `jsonb` array
+    /// beyond 256 MiB, and memory is not free either.
+    pub max_batch_bytes: usize,
     /// Units that may wait; further callers wait for a place.
     pub queue: usize,
 }
 
 impl Default for CommitterConfig {
     fn default() -> Self {
-        Self { max_batch: 512, queue: 4_096 }
+        Self { max_batch: 512, max_batch_bytes: 16 << 20, queue: 4_096 }
     }
 }
 
+/// How often a transaction that another one stood in the way of is tried.
+const TRIES: u32 = 4;
+
 struct Pending {
     unit: Unit,
+    bytes: usize,
     reply: oneshot::Sender<Result<(), StoreError>>,
 }
 
@@ -56,7 +63,7 @@ pub struct Committer {
 impl Committer {
     pub fn start(db: Db, journal: Arc<dyn Journal>, config: CommitterConfig) -> Self {
         let (queue, waiting) = mpsc::channel(config.queue);
-        tokio::spawn(run(db, journal, config.max_batch, waiting));
+        tokio::spawn(run(db, journal, config, waiting));
         Self { queue }
     }
 
@@ -72,36 +79,101 @@ impl Committer {
         }
         let (reply, outcome) = oneshot::channel();
         let stopped = || StoreError::Unavailable("the committer has stopped".into());
-        self.queue.send(Pending { unit, reply }).await.map_err(|_| stopped())?;
+        let bytes = unit.bytes();
+        self.queue.send(Pending { unit, bytes, reply }).await.map_err(|_| stopped())?;
         outcome.await.map_err(|_| stopped())?
+    }
+
+    /// False once the task behind it is gone: then nothing can be written any more, and the host must not go on.
+    pub fn is_running(&self) -> bool {
+        !self.queue.is_closed()
+    }
+
+    /// Resolves when the task behind it is gone, which only a defect of the host does while there is a committer.
+    pub async fn stopped(&self) {
+        self.queue.closed().await;
     }
 }
 
-async fn run(db: Db, journal: Arc<dyn Journal>, max_batch: usize, mut waiting: mpsc::Receiver<Pending>) {
-    let mut batch = Vec::with_capacity(max_batch);
-    while waiting.recv_many(&mut batch, max_batch).await > 0 {
-        let (units, replies): (Vec<_>, Vec<_>) =
-            batch.drain(..).map(|pending: Pending| (pending.unit, pending.reply)).unzip();
-        let outcomes = commit_all(&db, journal.as_ref(), &units).await;
-        for (reply, outcome) in replies.into_iter().zip(outcomes) {
-            // A caller that went away does not undo its commit.
-            let _ = reply.send(outcome);
+async fn run(db: Db, journal: Arc<dyn Journal>, config: CommitterConfig, mut waiting: mpsc::Receiver<Pending>) {
+    let mut batch = Vec::with_capacity(config.max_batch);
+    while waiting.recv_many(&mut batch, config.max_batch).await > 0 {
+        while !batch.is_empty() {
+            let first = within(&batch, config.max_batch_bytes);
+            let (units, replies): (Vec<_>, Vec<_>) =
+                batch.drain(..first).map(|pending: Pending| (pending.unit, pending.reply)).unzip();
+            let outcomes = commit_all(&db, journal.as_ref(), &units).await;
+            for (reply, outcome) in replies.into_iter().zip(outcomes) {
+                // A caller that went away does not undo its commit.
+                let _ = reply.send(outcome);
+            }
         }
     }
 }
 
-/// The batch in one transaction; where it fails as a whole, each unit under a savepoint of its own.
+/// How many of the first units fit into one transaction; at least one.
+fn within(batch: &[Pending], max_bytes: usize) -> usize {
+    let mut bytes = 0usize;
+    let fits = batch.iter().take_while(|pending| {
+        bytes = bytes.saturating_add(pending.bytes);
+        bytes <= max_bytes
+    });
+    fits.count().max(1)
+}
+
+/// The batch in one transaction; where it breaks as a whole, unit by unit.
 async fn commit_all(db: &Db, journal: &dyn Journal, units: &[Unit]) -> Vec<Result<(), StoreError>> {
-    match transaction(db, journal, units, Mode::Together).await {
+    match persistent(db, journal, units, Mode::Together).await {
         Ok(outcomes) => outcomes,
         Err(Broken::Before(error)) if units.len() > 1 => {
             tracing::debug!(%error, units = units.len(), "batch replayed unit by unit");
-            transaction(db, journal, units, Mode::OneByOne).await.unwrap_or_else(|broken| broken.for_all(units.len()))
+            replay(db, journal, units).await
         }
         Err(broken) => broken.for_all(units.len()),
     }
 }
 
+/// SQLite: under savepoints of one transaction, for one fsync. PostgreSQL: a transaction each, because units one after the
+/// other take their locks in no order, and two nodes that do so wait for each other for ever.
+async fn replay(db: &Db, journal: &dyn Journal, units: &[Unit]) -> Vec<Result<(), StoreError>> {
+    if !db.is_postgres() {
+        let replayed = persistent(db, journal, units, Mode::OneByOne).await;
+        return replayed.unwrap_or_else(|broken| broken.for_all(units.len()));
+    }
+    let mut outcomes = Vec::with_capacity(units.len());
+    for unit in units {
+        match persistent(db, journal, std::slice::from_ref(unit), Mode::Together).await {
+            Ok(outcome) => outcomes.extend(outcome),
+            // Nobody answers: the rest need not wait for that one by one.
+            Err(broken @ Broken::Begin(_)) => {
+                outcomes.extend(broken.for_all(units.len() - outcomes.len()));
+                return outcomes;
+            }
+            Err(broken) => outcomes.extend(broken.for_all(1)),
+        }
+    }
+    outcomes
+}
+
+/// Tries again where another transaction stood in the way: of this one nothing was written.
+async fn persistent(
+    db: &Db,
+    journal: &dyn Journal,
+    units: &[Unit],
+    mode: Mode,
+) -> Result<Vec<Result<(), StoreError>>, Broken> {
+    for _ in 1..TRIES {
+        match transaction(db, journal, units, mode).await {
+            Err(Broken::Begin(StoreError::Contended(text)) | Broken::Before(StoreError::Contended(text))) => {
+                tracing::debug!(text, units = units.len(), "a transaction is tried again");
+            }
+            other => return other,
+        }
+    }
+    transaction(db, journal, units, mode).await
+}
+
+#[derive(Clone, Copy)]
 enum Mode {
     Together,
     OneByOne,
@@ -109,13 +181,15 @@ enum Mode {
 
 /// Where a transaction broke. After the commit was sent its outcome is unknown, so it is not tried again.
 enum Broken {
+    /// There was no transaction: the database does not answer.
+    Begin(StoreError),
     Before(StoreError),
     AtCommit(StoreError),
 }
 
 impl Broken {
     fn for_all(self, count: usize) -> Vec<Result<(), StoreError>> {
-        let (Self::Before(error) | Self::AtCommit(error)) = self;
+        let (Self::Begin(error) | Self::Before(error) | Self::AtCommit(error)) = self;
         match (count, error) {
             (1, error) => vec![Err(error)],
             (_, error) => {
@@ -123,12 +197,6 @@ impl Broken {
                 (0..count).map(|_| Err(StoreError::Unavailable(text.clone()))).collect()
             }
         }
-    }
-}
-
-impl From<sqlx::Error> for Broken {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Before(error.into())
     }
 }
 
@@ -144,16 +212,17 @@ async fn transaction(
     units: &[Unit],
     mode: Mode,
 ) -> Result<Vec<Result<(), StoreError>>, Broken> {
+    let at_begin = |error: sqlx::Error| Broken::Begin(error.into());
     let at_commit = |error: sqlx::Error| Broken::AtCommit(error.into());
     match &db.pool {
         Pool::Sqlite { writer, .. } => {
-            let mut open = writer.begin_with("BEGIN IMMEDIATE").await?;
+            let mut open = writer.begin_with("BEGIN IMMEDIATE").await.map_err(at_begin)?;
             let outcomes = work(&mut Tx::Sqlite(&mut open), journal, units, mode).await?;
             open.commit().await.map_err(at_commit)?;
             Ok(outcomes)
         }
         Pool::Postgres(pool) => {
-            let mut open = pool.begin().await?;
+            let mut open = pool.begin().await.map_err(at_begin)?;
             let outcomes = work(&mut Tx::Postgres(&mut open), journal, units, mode).await?;
             open.commit().await.map_err(at_commit)?;
             Ok(outcomes)

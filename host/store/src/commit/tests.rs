@@ -95,3 +95,65 @@ async fn a_removal_needs_the_version_it_saw() {
     commit_all(&db, &NoJournal, &[right]).await.remove(0).unwrap();
     assert!(things(&db).await.is_empty());
 }
+
+/// Counts transactions that reached their journal; panics where an entry says so.
+#[derive(Default)]
+struct Counting(std::sync::atomic::AtomicUsize);
+
+#[async_trait]
+impl Journal for Counting {
+    async fn append(&self, _: &mut Tx<'_>, entries: &[&Entry]) -> Result<(), StoreError> {
+        assert!(entries.iter().all(|entry| entry.log != "panic"), "as asked");
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_unit_that_writes_a_row_twice_loses_alone_and_breaks_no_batch() {
+    let (_dir, db) = database().await;
+    let mut twice = unit("a", Expect::Absent, 1);
+    twice.absorb(unit("a", Expect::Absent, 2));
+    let journal = Counting::default();
+    let outcomes = commit_all(&db, &journal, &[twice, unit("b", Expect::Absent, 3)]).await;
+    assert!(matches!(&outcomes[0], Err(StoreError::Conflict { .. })), "{outcomes:?}");
+    assert!(outcomes[1].is_ok());
+    assert_eq!((journal.0.into_inner(), things(&db).await.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_batch_is_bounded_in_bytes() {
+    let (_dir, db) = database().await;
+    let journal = Arc::new(Counting::default());
+    let config = CommitterConfig { max_batch_bytes: 1_000, ..Default::default() };
+    let (queue, waiting) = mpsc::channel(16);
+    let mut replies = Vec::new();
+    for (n, size) in [100, 100, 5_000, 100, 800, 800].into_iter().enumerate() {
+        let mut unit = unit(&format!("t{n}"), Expect::Absent, 1);
+        unit.journal[0].body = json!({"event": "x".repeat(size)});
+        let (reply, outcome) = oneshot::channel();
+        let bytes = unit.bytes();
+        queue.try_send(Pending { unit, bytes, reply }).ok().unwrap();
+        replies.push(outcome);
+    }
+    drop(queue);
+    run(db.clone(), journal.clone(), config, waiting).await;
+    for reply in replies {
+        reply.await.unwrap().unwrap();
+    }
+    // 100 + 100 | 5,000 | 100 + 800 | 800
+    assert_eq!(journal.0.load(std::sync::atomic::Ordering::Relaxed), 4);
+    assert_eq!(things(&db).await.len(), 6);
+}
+
+#[tokio::test]
+async fn a_committer_that_died_says_so() {
+    let (_dir, db) = database().await;
+    let committer = Committer::start(db, Arc::new(Counting::default()), CommitterConfig::default());
+    assert!(committer.is_running());
+    let mut deadly = unit("a", Expect::Absent, 1);
+    deadly.journal[0].log = "panic".into();
+    assert!(matches!(committer.commit(deadly).await, Err(StoreError::Unavailable(_))));
+    committer.stopped().await;
+    assert!(!committer.is_running());
+}

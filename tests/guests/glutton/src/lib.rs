@@ -47,7 +47,7 @@ fn bad_output(_call: &Call, amount: Amount) -> Result<Bounded> {
 fn deep_output(_call: &Call, amount: Amount) -> Result<Value> {
     let mut value = json!(0);
     for _ in 0..amount.count {
-        value = json!([value]);
+        value = Value::Array(vec![value]);
     }
     Ok(value)
 }

@@ -18,7 +18,7 @@ pub struct Seen {
     times: u32,
 }
 
-const HOARD: usize = 4 << 20;
+const HOARD: usize = 1 << 20;
 const PAGE: usize = 64 << 10;
 
 /// Counts its calls in a static: always 1, since each call has an instance of its own.
@@ -28,7 +28,7 @@ pub fn keep_state(_call: &Call) -> Result<Seen> {
     Ok(Seen { times: CALLS.fetch_add(1, Ordering::Relaxed) + 1 })
 }
 
-/// Fills 4 MiB with the marker and leaves them there.
+/// Fills 1 MiB with the marker and leaves them there.
 #[action]
 pub fn leave_bytes(_call: &Call, marker: Marker) -> Result<Seen> {
     let whole = marker.head + &marker.tail;
@@ -37,7 +37,7 @@ pub fn leave_bytes(_call: &Call, marker: Marker) -> Result<Seen> {
     Ok(Seen { times: (HOARD / whole.len()) as u32 })
 }
 
-/// Grows its memory by 8 MiB and looks for the marker in all of it: 0.
+/// Grows its memory by 2 MiB and looks for the marker in all of it: 0.
 #[action]
 pub fn find_bytes(_call: &Call, marker: Marker) -> Result<Seen> {
     core::arch::wasm32::memory_grow::<0>(2 * HOARD / PAGE);

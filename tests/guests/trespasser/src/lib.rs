@@ -81,6 +81,7 @@ bulla::addon!(
     send,
     send_holding,
     send_then_draw,
+    send_for_ever,
     forged_handle,
     dropped_handle
 );

@@ -19,6 +19,18 @@ pub struct Outgoing {
     body: String,
 }
 
+impl Outgoing {
+    fn into_request(self) -> Request {
+        let request = Request::post(self.url).body(self.body);
+        let headers = self.headers.into_iter();
+        let request = headers.fold(request, |request, (name, value)| request.header(name, value));
+        match self.placement.filter(|place| place != "bearer") {
+            Some(place) => request.secret_in_header(place),
+            None => request,
+        }
+    }
+}
+
 /// What came back, as the guest sees it.
 #[data]
 pub struct Incoming {
@@ -32,15 +44,17 @@ pub struct Incoming {
 #[action]
 pub fn send(call: &Call, outgoing: Outgoing) -> Result<Incoming> {
     let secret = call.secret(&outgoing.alias, &outgoing.purpose)?;
-    let mut request = Request::post(outgoing.url).body(outgoing.body);
-    for (name, value) in outgoing.headers {
-        request = request.header(name, value);
-    }
-    if let Some(place) = outgoing.placement.filter(|place| place != "bearer") {
-        request = request.secret_in_header(place);
-    }
-    let response = secret.send(request)?;
+    let response = secret.send(outgoing.into_request())?;
     Ok(Incoming { status: response.status, body: response.text()?.to_owned(), headers: response.headers })
+}
+
+/// Sends again and again, whatever is said to it: `deadline`, and no sooner for waiting inside the host.
+#[action]
+pub fn send_for_ever(call: &Call, outgoing: Outgoing) -> Result<()> {
+    let secret = call.secret(&outgoing.alias, &outgoing.purpose)?;
+    loop {
+        let _refused = secret.send(outgoing.clone().into_request());
+    }
 }
 
 /// A sending beside a drawing.

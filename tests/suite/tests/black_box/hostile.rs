@@ -46,6 +46,8 @@ fn every_sin_ends_with_its_own_error() {
         let watched = scope.spawn(|| {
             let mut slowest = Duration::ZERO;
             while !stop.load(Ordering::Relaxed) {
+                // Below its own rate.
+                std::thread::sleep(Duration::from_millis(10));
                 let (reply, took) = timed(|| neighbour.call("glutton/noop", &json!({})));
                 reply.ok();
                 slowest = slowest.max(took);
@@ -130,7 +132,7 @@ fn nothing_is_kept_from_one_call_to_the_next() {
     let marker = json!({"head": "f5d2c8-one-half-", "tail": "and-the-other-91e07b"});
     for _ in 0..5 {
         assert_eq!(acme.call("glutton/keep_state", &json!({})).data()["times"], 1);
-        assert!(acme.call("glutton/leave_bytes", &marker).data()["times"].as_u64().unwrap() > 100_000);
+        assert!(acme.call("glutton/leave_bytes", &marker).data()["times"].as_u64().unwrap() > 20_000);
         for tenant in [&acme, &neighbour] {
             assert_eq!(tenant.call("glutton/find_bytes", &marker).data()["times"], 0);
         }
@@ -155,6 +157,7 @@ fn two_spinners_do_not_hold_up_health_or_a_neighbour() {
             (0..4).map(|_| scope.spawn(|| acme.call("glutton/spin", &json!({})))).collect();
         let mut slowest = Duration::ZERO;
         while !spinners.iter().all(|spinner| spinner.is_finished()) {
+            std::thread::sleep(Duration::from_millis(10));
             let (health, took) = timed(|| bench.operator.get("/healthz"));
             assert_eq!(health.status, 200);
             let (call, longer) = timed(|| neighbour.call("glutton/noop", &json!({})));

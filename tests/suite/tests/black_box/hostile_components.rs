@@ -1,11 +1,13 @@
 //! Components that no compiler makes: refused when they are installed, or held by the engine when they run.
 
+use bulla_suite::addons::of_next_version;
 use bulla_suite::component::{DONE, MANIFEST};
 use bulla_suite::{Bench, Component, Reply, Tenant};
 use serde_json::json;
 
 fn install(bench: &Bench, tenant: &Tenant, component: &Component) -> Reply {
-    tenant.install(&bench.publisher.seal(MANIFEST, &component.bytes()), None)
+    let manifest = of_next_version(MANIFEST);
+    tenant.install(&bench.publisher.seal(&manifest, &component.bytes()), None)
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use bulla_suite::addons::{all_of, edited, guest};
+use bulla_suite::addons::{all_of, edited, guest, of_next_version};
+use bulla_suite::patience::timed;
 use bulla_suite::{Answer, Bench, Cli, Receiver, Reply, Tenant, manifest, trespasser};
 use serde_json::{Value, json};
 
@@ -32,7 +33,7 @@ const FIELDS: &[Proof] = &[
     ("suggested.rate", suggested_rate),
     ("limits.fuel", |bench| call_limit(bench, "fuel", "100", "noop", json!({}), "fuel-exhausted")),
     ("limits.deadline", deadline),
-    ("limits.memory", |bench| call_limit(bench, "memory", "2MiB", "leave_bytes", marker(), "memory")),
+    ("limits.memory", |bench| call_limit(bench, "memory", "1280KiB", "leave_bytes", marker(), "memory")),
     ("limits.table-elements", |bench| call_limit(bench, "table-elements", 1, "noop", json!({}), "limit")),
     ("limits.handles", handles),
     ("limits.host-call", |bench| call_limit(bench, "host-call", "1KiB", "flood_log", count(1), "ok")),
@@ -108,7 +109,7 @@ pub fn install(
     value: impl Into<toml::Value>,
     destination: &str,
 ) {
-    let text = edited(&manifest(guest_name), path, Some(value.into()));
+    let text = edited(&of_next_version(&manifest(guest_name)), path, Some(value.into()));
     let package = bench.publisher.seal(&text, &guest(guest_name));
     tenant.install(&package, Some(&all_of(&text, destination))).ok();
 }
@@ -156,13 +157,19 @@ fn kernel(bench: &Bench) {
     assert!(check.stderr.contains("incompatible"), "{}", check.stderr);
 }
 
-/// Manifest and contract must list the same.
 fn actions(bench: &Bench) {
     let fewer = edited(&manifest("glutton"), "actions.noop", None);
     let more = edited(&manifest("glutton"), "actions.dance", Some(toml::Table::new().into()));
-    for (text, named) in [(fewer, "noop"), (more, "dance")] {
-        let error = bench.publisher.try_seal(&text, &guest("glutton")).unwrap_err();
-        assert!(error.contains(named), "{error}");
+    unlike_the_contract(bench, "glutton", &[(fewer, "noop"), (more, "dance")]);
+}
+
+/// Manifest and contract must list the same.
+pub fn unlike_the_contract(bench: &Bench, guest_name: &str, cases: &[(String, &str)]) {
+    let tenant = tenant(bench, &format!("contract-{guest_name}"));
+    for (text, named) in cases {
+        let reply = tenant.install(&bench.publisher.seal(text, &guest(guest_name)), None);
+        let problem = reply.refused("manifest-invalid");
+        assert!(problem["detail"].as_str().unwrap().contains(named), "{problem}");
     }
 }
 
@@ -193,7 +200,7 @@ fn budget(bench: &Bench, what: &str, value: &str) {
 fn not_asked(bench: &Bench, field: &str, path: &str, value: toml::Value, action: &str, input: &Value) {
     let tenant = trespasser::tenant(bench, field, "https://receiver.example");
     tenant.call(action, input).ok();
-    let text = edited(&manifest("trespasser"), path, Some(value));
+    let text = edited(&of_next_version(&manifest("trespasser")), path, Some(value));
     let package = bench.publisher.seal(&text, &guest("trespasser"));
     tenant.install(&package, Some(&trespasser::grants("https://receiver.example"))).ok();
     let reply = tenant.call(action, input);
@@ -210,7 +217,7 @@ fn approvals(bench: &Bench) {
     // Asked for under another name, which is granted as well, so that the interface itself is not missing.
     let tenant = trespasser::tenant(bench, "approvals", "https://receiver.example");
     tenant.call("trespasser/evaluate", &input).ok();
-    let text = edited(&manifest("trespasser"), "capabilities.approvals", Some(vec!["withheld"].into()));
+    let text = edited(&of_next_version(&manifest("trespasser")), "capabilities.approvals", Some(vec!["withheld"].into()));
     let mut grants = trespasser::grants("https://receiver.example");
     grants["approvals"] = json!(["granted", "withheld"]);
     tenant.install(&bench.publisher.seal(&text, &guest("trespasser")), Some(&grants)).ok();
@@ -247,7 +254,7 @@ fn secret_destinations(bench: &Bench) {
     let tenant = trespasser::tenant(bench, "destinations", "https://receiver.example");
     let receiver = Receiver::willing();
     let path = "capabilities.secrets.granted.destinations";
-    let text = edited(&manifest("trespasser"), path, Some(vec![receiver.origin()].into()));
+    let text = edited(&of_next_version(&manifest("trespasser")), path, Some(vec![receiver.origin()].into()));
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("x.bulla");
     std::fs::write(&file, bench.publisher.seal(&text, &guest("trespasser"))).unwrap();
@@ -276,7 +283,7 @@ fn wasi_directory(bench: &Bench) {
     let mut grants = all_of(&manifest("wasi-reader"), "");
     grants["directory"] = json!({"path": dir.path(), "writable": true});
     let install = |value: Option<toml::Value>| {
-        let text = edited(&manifest("wasi-reader"), "capabilities.wasi.directory", value);
+        let text = edited(&of_next_version(&manifest("wasi-reader")), "capabilities.wasi.directory", value);
         tenant.install(&bench.publisher.seal(&text, &guest("wasi-reader")), Some(&grants)).ok();
     };
     let read = || tenant.call("wasi-reader/read", &json!({"path": "/note.txt"}));
@@ -341,22 +348,24 @@ fn log(bench: &Bench) {
 
 fn trespasser_with(bench: &Bench, limit: &str, value: toml::Value, receiver: &Receiver) -> Tenant {
     let tenant = trespasser::tenant(bench, &format!("limit-{limit}"), &receiver.origin());
-    let text = edited(&manifest("trespasser"), &format!("limits.{limit}"), Some(value));
+    let text = edited(&of_next_version(&manifest("trespasser")), &format!("limits.{limit}"), Some(value));
     let package = bench.publisher.seal(&text, &guest("trespasser"));
     tenant.install(&package, Some(&trespasser::grants(&receiver.origin()))).ok();
     tenant
 }
 
+/// In a tier with so much fuel that the deadline comes first.
 fn deadline(bench: &Bench) {
-    let receiver = Receiver::start(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(900));
-        Answer::status(200)
-    });
-    let send = |tenant: &Tenant| tenant.call("trespasser/send", &trespasser::outgoing(&receiver.url("/")));
-    let patient = trespasser::tenant(bench, "limit-deadline-none", &receiver.origin());
-    send(&patient).ok();
-    let tenant = trespasser_with(bench, "deadline", "300ms".into(), &receiver);
-    send(&tenant).refused("deadline");
+    let data = bench.server.data();
+    let quotas = std::fs::read_to_string(data.policy("quotas.toml")).unwrap();
+    let wide = "[tier.wide]\nfuel = \"100G\"\ndeadline = \"20s\"\n[tenant.limit-deadline]\ntier = \"wide\"\n";
+    data.write_policy("quotas.toml", &format!("{quotas}\n{wide}"));
+    bench.operator.poke("/v1/policy/reload").ok();
+    let tenant = tenant(bench, "limit-deadline");
+    install(bench, &tenant, "glutton", "limits.deadline", "200ms", "");
+    let (reply, took) = timed(|| tenant.call("glutton/spin", &json!({})));
+    assert!(reply.refused("deadline")["detail"].as_str().unwrap().contains("200ms"), "{}", reply.text);
+    assert!(took < std::time::Duration::from_secs(5), "{took:?}");
 }
 
 fn handles(bench: &Bench) {

@@ -26,19 +26,24 @@ pub(super) trait Allocator: Send + Sync {
     /// The value that `take` would give now.
     async fn peek(&self, series: &Series) -> Result<i64, StoreError>;
 
-    /// The call failed: in a gapless series the value is free again.
-    async fn give_back(&self, series: &Series, hold: Hold) -> Result<(), StoreError>;
+    /// The call did not commit: in a gapless series the value is free again. `in_doubt`: its commit may have come through
+    /// all the same, and only what is committed says which.
+    async fn give_back(&self, series: &Series, hold: Hold, in_doubt: bool) -> Result<(), StoreError>;
+
+    /// As `give_back` in doubt, for everything that a call held which came to no end: it panicked.
+    async fn abandon(&self, call: &CallId) -> Result<(), StoreError>;
 
     /// The call committed: the value is taken for ever.
     fn settle(&self, series: &Series, hold: Hold);
-
-    /// A commit of this series ended in doubt: what is committed is to be read again.
-    fn doubt(&self, series: &Series);
 
     /// Frees what dead nodes hold. Says how many values it freed.
     async fn sweep(&self, now_ms: i64) -> Result<u64, StoreError>;
 }
 
 pub(super) fn for_database(db: &Db) -> Box<dyn Allocator> {
-    if db.is_postgres() { Box::new(postgres::PostgresAllocator::new(db.clone())) } else { Box::new(memory::MemoryAllocator::new(db.clone())) }
+    if db.is_postgres() {
+        Box::new(postgres::PostgresAllocator::new(db.clone()))
+    } else {
+        Box::new(memory::MemoryAllocator::new(db.clone()))
+    }
 }
