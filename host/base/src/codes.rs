@@ -62,6 +62,7 @@ codes! {
     TOOLCHAIN_MISSING = "toolchain-missing", 500, "no toolchain for WebAssembly guests was found";
     BUILD_FAILED = "build-failed", 400, "the addon does not build";
     AUDIT_TAMPERED = "audit-tampered", 500, "the audit log does not verify";
+    SCAN_FOUND = "scan-found", 500, "the scan found something that cannot be";
 }
 
 /// The code of this name.

@@ -1,7 +1,7 @@
 //! `bulla:kernel/approvals`
 
 use bulla_base::{ApprovalId, Scope};
-use bulla_engine::{CallState, schedule::host};
+use bulla_engine::{CallState, race_deadline, schedule::host};
 use bulla_kernel::approvals::{Fact as KernelFact, Outcome as KernelOutcome, Status as KernelStatus, SubjectRef, Then};
 
 use crate::convert::{Answer, drawn, name, ok_or_tell, told};
@@ -33,8 +33,9 @@ impl Host for HostState {
         let facts = facts.into_iter().map(fact).collect();
         let subject = SubjectRef { object: ok_or_tell!(name(&subject.object)), digest: subject.digest };
         let then = Then { action: then.action, payload: then.payload };
-        let rooms = self.rooms.clone();
-        let outcome = told(rooms.approvals.request(&mut self.call, &scope, facts, subject, then).await);
+        let (rooms, left) = (self.rooms.clone(), self.meter().remaining());
+        let outcome = rooms.approvals.request(&mut self.call, &scope, facts, subject, then);
+        let outcome = told(race_deadline(left, outcome).await?);
         Ok(outcome.map(|outcome| match outcome {
             KernelOutcome::NotRequired => Outcome::NotRequired,
             KernelOutcome::Waiting(id) => Outcome::Waiting(id.to_string()),
@@ -45,8 +46,9 @@ impl Host for HostState {
         self.meter().charge(&host::APPROVALS_STATE, scope.len() + id.len())?;
         let scope: Scope = ok_or_tell!(name(&scope));
         let id: ApprovalId = ok_or_tell!(drawn(&id));
-        let rooms = self.rooms.clone();
-        Ok(told(rooms.approvals.state(&mut self.call, &scope, &id).await).map(status))
+        let (rooms, left) = (self.rooms.clone(), self.meter().remaining());
+        let state = race_deadline(left, rooms.approvals.state(&mut self.call, &scope, &id)).await?;
+        Ok(told(state).map(status))
     }
 }
 

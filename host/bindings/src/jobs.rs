@@ -1,6 +1,6 @@
 //! `bulla:kernel/jobs`
 
-use bulla_engine::{CallState, schedule::host};
+use bulla_engine::{CallState, race_deadline, schedule::host};
 use bulla_kernel::jobs::Enqueue;
 
 use crate::convert::{Answer, ok_or_tell, told};
@@ -15,8 +15,9 @@ impl Host for HostState {
             delay_ms: options.delay_ms,
             unique_key: options.unique_key,
         });
-        let rooms = self.rooms.clone();
-        let id = ok_or_tell!(told(rooms.jobs.enqueue(&mut self.call, &name, payload, options).await));
+        let (rooms, left) = (self.rooms.clone(), self.meter().remaining());
+        let id = race_deadline(left, rooms.jobs.enqueue(&mut self.call, &name, payload, options)).await?;
+        let id = ok_or_tell!(told(id));
         self.meter().give(id.as_str().len())?;
         Ok(Ok(id.to_string()))
     }

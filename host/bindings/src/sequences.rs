@@ -1,7 +1,7 @@
 //! `bulla:kernel/sequences`
 
 use bulla_base::Alias;
-use bulla_engine::{CallState, schedule::host};
+use bulla_engine::{CallState, race_deadline, schedule::host};
 use wasmtime::component::Resource;
 
 use crate::convert::{Answer, drawn, name, ok_or_tell, told};
@@ -37,8 +37,8 @@ impl HostSequence for HostState {
     ) -> Answer<Reservation> {
         self.meter().charge(&host::SEQUENCES_RESERVE, date.len())?;
         let key = self.sequence(&handle)?;
-        let rooms = self.rooms.clone();
-        let drawn = ok_or_tell!(told(rooms.sequences.reserve(&mut self.call, &key, &date, expires_in_s).await));
+        let (rooms, left) = (self.rooms.clone(), self.meter().remaining());
+        let drawn = ok_or_tell!(told(race_deadline(left, rooms.sequences.reserve(&mut self.call, &key, &date, expires_in_s)).await?));
         self.meter().give(drawn.text.len() + drawn.period.len() + drawn.id.as_str().len())?;
         Ok(Ok(Reservation {
             id: drawn.id.to_string(),
@@ -51,8 +51,8 @@ impl HostSequence for HostState {
     async fn preview(&mut self, handle: Resource<SequenceHandle>, date: String) -> Answer<String> {
         self.meter().charge(&host::SEQUENCES_PREVIEW, date.len())?;
         let key = self.sequence(&handle)?;
-        let rooms = self.rooms.clone();
-        let text = ok_or_tell!(told(rooms.sequences.preview(&mut self.call, &key, &date).await));
+        let (rooms, left) = (self.rooms.clone(), self.meter().remaining());
+        let text = ok_or_tell!(told(race_deadline(left, rooms.sequences.preview(&mut self.call, &key, &date)).await?));
         self.meter().give(text.len())?;
         Ok(Ok(text))
     }
@@ -67,8 +67,8 @@ impl HostSequence for HostState {
         let key = self.sequence(&handle)?;
         let object = ok_or_tell!(name(&object));
         let id = ok_or_tell!(drawn(&reservation));
-        let rooms = self.rooms.clone();
-        Ok(told(rooms.sequences.commit(&mut self.call, &key, &id, &object).await))
+        let (rooms, left) = (self.rooms.clone(), self.meter().remaining());
+        Ok(told(race_deadline(left, rooms.sequences.commit(&mut self.call, &key, &id, &object)).await?))
     }
 
     async fn cancel(
@@ -80,8 +80,8 @@ impl HostSequence for HostState {
         self.meter().charge(&host::SEQUENCES_CANCEL, reservation.len() + reason.len())?;
         let key = self.sequence(&handle)?;
         let id = ok_or_tell!(drawn(&reservation));
-        let rooms = self.rooms.clone();
-        Ok(told(rooms.sequences.cancel(&mut self.call, &key, &id, &reason).await))
+        let (rooms, left) = (self.rooms.clone(), self.meter().remaining());
+        Ok(told(race_deadline(left, rooms.sequences.cancel(&mut self.call, &key, &id, &reason)).await?))
     }
 
     fn drop(&mut self, handle: Resource<SequenceHandle>) -> wasmtime::Result<()> {

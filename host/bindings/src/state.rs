@@ -42,7 +42,8 @@ pub struct HostState {
 impl HostState {
     pub fn new(call: Call, rooms: Arc<Rooms>, wasi: WasiState) -> Self {
         let mut handles = ResourceTable::new();
-        handles.set_max_capacity(call.limits.handles as usize);
+        // One more than the limit, which wasmtime counts itself and names when it fires.
+        handles.set_max_capacity((call.limits.handles as usize).saturating_add(1));
         Self { call, rooms, handles, lines: Vec::new(), meter: Meter::new(), wasi }
     }
 

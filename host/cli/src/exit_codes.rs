@@ -65,6 +65,7 @@ impl Exit {
             "store-locked" => Self::StoreLocked,
             "audit-tampered" => Self::AuditTampered,
             "toolchain-missing" => Self::ToolchainMissing,
+            "scan-found" => Self::Findings,
             "build-failed" => Self::BuildFailed,
             "internal" | "store-corrupt" => Self::Internal,
             _ => Self::Refused,

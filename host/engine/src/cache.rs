@@ -219,18 +219,31 @@ fn write_whole(dir: &Path, file: &Path, parts: &[&[u8]]) -> std::io::Result<()> 
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let number = COUNTER.fetch_add(1, Ordering::Relaxed);
     let temporary = dir.join(format!(".{}-{number}.tmp", std::process::id()));
-    fs::create_dir_all(dir)?;
+    create_private(dir)?;
     let written = write_private(&temporary, parts).and_then(|()| fs::rename(&temporary, file));
     if written.is_err() {
-        // The first error is the one to report; a file left over is overwritten or ignored.
+        // The first error is the one to report; a file left over is replaced or ignored.
         let _ = fs::remove_file(&temporary);
     }
     written
 }
 
+fn create_private(dir: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}
+
+/// Always a new file: a link that stands in its place is removed, not followed.
 fn write_private(file: &Path, parts: &[&[u8]]) -> std::io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(file)?;

@@ -172,6 +172,7 @@ impl Engine {
         allowed(&inspected, &candidate.requested, granted)?;
         let (component, source) = compile::cached(self, candidate.component, &candidate.digest).await?;
 
+        same_imports(self, &component, &inspected)?;
         let mut linker = linker.clone();
         for import in inspected
             .imports
@@ -215,6 +216,18 @@ impl Engine {
 pub(crate) fn describe_export<T>(pre: &InstancePre<T>) -> Result<ComponentExportIndex, LoadError> {
     export::<T, (), DescribeAnswer>(pre, ACTIONS, "describe")?
         .ok_or_else(|| LoadError::Incompatible(format!("it does not export `{ACTIONS}`")))
+}
+
+/// The imports that were judged are those that wasmtime found: two readers of one file could differ.
+fn same_imports(engine: &Engine, component: &Component, inspected: &Inspected) -> Result<(), LoadError> {
+    let kind = component.component_type();
+    let unseen = kind
+        .imports(engine.wasmtime())
+        .find(|(name, _)| !inspected.imports.iter().any(|import| import == name));
+    match unseen {
+        None => Ok(()),
+        Some((name, _)) => Err(LoadError::Incompatible(format!("its import `{name}` was not seen before"))),
+    }
 }
 
 /// Every import must be asked for by the manifest and granted by the operator.

@@ -18,7 +18,7 @@ pub trait CallState: Send + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the limit `{name}` of {limit} was reached")]
 pub struct LimitFired {
-    /// As `bulla_base::limits::NAMES` writes it; or `stack`, `instances`, `memories`, `tables`, which the engine sets.
+    /// As `bulla_base::limits::NAMES` writes it; or `stack`, `instances`, `memories`, `tables`, `wasi-resources`, which the engine sets.
     pub name: &'static str,
     pub limit: u64,
 }

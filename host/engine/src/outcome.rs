@@ -4,7 +4,7 @@ use bulla_base::{Code, Failure, Fuel, Limits, Millis, codes};
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::meter::{BUSY_RETRY, DeadlineReached, LimitFired};
-use crate::trace::{Frame, backtrace};
+use crate::trace::{Frame, backtrace, detail};
 
 /// How a call ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,7 +116,7 @@ pub(crate) fn classify(
     stack: u64,
 ) -> CallFailure {
     let mut failure = read(error, fired, limits, stack);
-    failure.detail = format!("{error:#}");
+    failure.detail = detail(error);
     failure.backtrace = backtrace(error);
     failure
 }
@@ -173,6 +173,8 @@ fn limit_by_text(error: &wasmtime::Error, limits: &Limits) -> Option<LimitFired>
         } else {
             fired("output", limits.output.0)
         }
+    } else if text.ends_with("resource table has no free keys") {
+        fired("wasi-resources", crate::wasi::RESOURCES as u64)
     } else {
         None
     }

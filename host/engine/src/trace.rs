@@ -27,15 +27,57 @@ impl fmt::Display for Frame {
     }
 }
 
+/// Frames that are told. The names are the author's: megabytes of them would be a weapon against the host's log.
+const MAX_FRAMES: usize = 100;
+/// A longer name is cut, in bytes.
+const MAX_NAME: usize = 500;
+/// Errors that are told of those that led to one.
+const MAX_CAUSES: usize = 8;
+/// The longest text of one of them, in bytes.
+const MAX_CAUSE: usize = 1_024;
+
 /// The frames of an error, innermost first; inlined functions are frames of their own.
 pub(crate) fn backtrace(error: &wasmtime::Error) -> Vec<Frame> {
     error
         .downcast_ref::<WasmBacktrace>()
-        .map_or_else(Vec::new, |trace| trace.frames().iter().flat_map(frames).collect())
+        .map_or_else(Vec::new, |trace| {
+            trace.frames().iter().flat_map(frames).take(MAX_FRAMES).collect()
+        })
+}
+
+/// The errors that led here, outermost first. wasmtime counts the stack among them, with the author's names in it.
+pub(crate) fn detail(error: &wasmtime::Error) -> String {
+    let causes: Vec<String> = error.chain().take(MAX_CAUSES).map(|cause| limited(&cause, MAX_CAUSE)).collect();
+    causes.join(": ")
+}
+
+/// What `shown` writes, up to `most` bytes: the rest is not even made.
+fn limited(shown: &dyn fmt::Display, most: usize) -> String {
+    let mut limited = Limited { text: String::new(), most };
+    // An error says that it is full.
+    let _ = fmt::Write::write_fmt(&mut limited, format_args!("{shown:#}"));
+    limited.text
+}
+
+struct Limited {
+    text: String,
+    most: usize,
+}
+
+impl fmt::Write for Limited {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        let room = self.most.saturating_sub(self.text.len());
+        self.text.push_str(cut(more, room));
+        if more.len() > room { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
+fn cut(text: &str, most: usize) -> &str {
+    text.get(..text.floor_char_boundary(most)).unwrap_or_default()
 }
 
 fn frames(info: &FrameInfo) -> Vec<Frame> {
-    let module = info.module().name().map(str::to_owned);
+    let module = info.module().name().map(named_shortly);
     let named = |name: Option<&str>| match name.or(info.func_name()) {
         Some(name) => demangle(name),
         None => format!("function {}", info.func_index()),
@@ -46,7 +88,7 @@ fn frames(info: &FrameInfo) -> Vec<Frame> {
         .map(|symbol| Frame {
             function: named(symbol.name()),
             module: module.clone(),
-            file: symbol.file().map(str::to_owned),
+            file: symbol.file().map(named_shortly),
             line: symbol.line(),
         })
         .collect();
@@ -61,10 +103,34 @@ fn frames(info: &FrameInfo) -> Vec<Frame> {
     inlined
 }
 
-/// Without the hash that Rust puts at a name's end.
+fn named_shortly(name: &str) -> String {
+    cut(name, MAX_NAME).to_owned()
+}
+
+/// Without the hash that Rust puts at a name's end. A name can grow when it is demangled: both ends are bounded.
 fn demangle(name: &str) -> String {
-    match rustc_demangle::try_demangle(name) {
-        Ok(name) => format!("{name:#}"),
-        Err(_) => name.to_owned(),
+    match rustc_demangle::try_demangle(cut(name, 8 * MAX_NAME)) {
+        Ok(name) => limited(&name, MAX_NAME),
+        Err(_) => named_shortly(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short_whatever_the_author_wrote() {
+        assert_eq!(demangle("_ZN4demo5place17h0123456789abcdefE"), "demo::place");
+        assert_eq!(demangle(&"ä".repeat(1 << 20)).len(), MAX_NAME);
+        let long = format!("_ZN{}{}17h0123456789abcdefE", 3_000, "a".repeat(3_000));
+        assert_eq!(demangle(&long).len(), MAX_NAME);
+    }
+
+    #[test]
+    fn the_text_of_an_error_ends() {
+        let error = wasmtime::Error::msg("x".repeat(1 << 20)).context("outer");
+        let text = detail(&error);
+        assert!(text.starts_with("outer: xxx") && text.len() == 7 + MAX_CAUSE, "{}", text.len());
     }
 }

@@ -50,6 +50,10 @@ pub const SUPPORTED: &[&str] = &[
 /// The largest `len` of one request for random bytes.
 const RANDOM_BYTES: u64 = 64 << 10;
 
+/// What one call may hold open of WASI at a time: files, streams, waits. An open file is one of the whole process, so this
+/// stays below the limit `handles`.
+pub(crate) const RESOURCES: usize = 256;
+
 /// The state of a call that may use WASI.
 pub trait WasiCallState: CallState {
     fn wasi(&mut self) -> &mut WasiState;
@@ -95,9 +99,11 @@ impl WasiState {
                 .preopened_dir(path, "/", permissions)
                 .map_err(|error| std::io::Error::other(error.to_string()))?;
         }
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(RESOURCES);
         Ok(Self {
             context: Some(builder.build()),
-            table: ResourceTable::new(),
+            table,
         })
     }
 }

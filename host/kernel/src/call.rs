@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bulla_base::{ApprovalId, Bytes, CallId, JobId, Limits, ObjectRef, Subject, TenantId};
+use bulla_base::{ApprovalId, Bytes, CallId, JobId, Limits, ObjectRef, Subject, TenantId, TraceId};
 use bulla_store::Unit;
 use serde_json::{Value, json};
 
@@ -12,8 +12,16 @@ use crate::origin::{CallOrigin, Origin};
 use crate::ports::Cause;
 use crate::{approvals, jobs, sequences};
 
-/// Rows of observations that a call may leave; further kinds are counted in the last one.
+/// Rows that a failed call may leave: its observations, a last one that counts further kinds, and its outcome.
 pub const MAX_OBSERVATIONS: usize = 32;
+/// Kinds of observation that have a row of their own.
+const MAX_KINDS: usize = MAX_OBSERVATIONS - 2;
+/// Bytes of an observation's object; a longer one, such as the host of a made-up URL, is cut. PostgreSQL indexes no longer
+/// texts than 2,704 bytes.
+const MAX_OBJECT: usize = 300;
+
+/// The row that counts what has no row of its own.
+const MORE: &str = "call.observed-more";
 
 /// A call's context and its unit of work. Rooms read the context and stage into their own overlay.
 pub struct Call {
@@ -29,8 +37,12 @@ pub struct Call {
     pub jobs: jobs::Overlay,
     unit: Unit,
     observations: Vec<Observation>,
+    /// Bytes that the tenant may yet keep, as far as this node knows.
+    storage_left: Bytes,
+    storage_used: Bytes,
     own_entries: u32,
     sends: u32,
+    again: bool,
 }
 
 /// Something that happened whether the call succeeds or not: a denial, a use of a secret or key, a limit hit.
@@ -60,8 +72,11 @@ impl Call {
             jobs: Default::default(),
             unit: Unit::default(),
             observations: Vec::new(),
+            storage_left: limits.storage,
+            storage_used: Bytes(0),
             own_entries: 0,
             sends: 0,
+            again: false,
         }
     }
 
@@ -87,21 +102,66 @@ impl Call {
         GuestError::Limit(limit.into())
     }
 
-    /// Repeats are counted; kinds beyond [`MAX_OBSERVATIONS`] are counted together.
+    /// Repeats are counted; kinds beyond `MAX_KINDS` are counted together.
     pub fn observe(&mut self, event: &'static str, object: &str, detail: Value) {
-        let same = |seen: &Observation| seen.event == event && seen.object == object && seen.detail == detail;
+        let mut object = object.replace('\0', "\u{fffd}");
+        object.truncate(object.floor_char_boundary(MAX_OBJECT));
+        self.count(Observation { event, object, detail, count: 1 });
+    }
+
+    fn count(&mut self, new: Observation) {
+        let same =
+            |seen: &Observation| seen.event == new.event && seen.object == new.object && seen.detail == new.detail;
         if let Some(seen) = self.observations.iter_mut().find(|seen| same(seen)) {
-            seen.count += 1;
-        } else if self.observations.len() < MAX_OBSERVATIONS {
-            self.observations.push(Observation { event, object: object.into(), detail, count: 1 });
-        } else if let Some(last) = self.observations.last_mut() {
-            *last = Observation {
-                event: "call.observed-more",
-                object: "observations".into(),
-                detail: json!({}),
-                count: last.count + 1,
-            };
+            seen.count += new.count;
+        } else if self.observations.len() < MAX_KINDS || new.event == MORE {
+            self.observations.push(new);
+        } else {
+            let (object, detail) = ("observations".into(), json!({}));
+            self.count(Observation { event: MORE, object, detail, count: new.count });
         }
+    }
+
+    /// Takes over what an earlier run of this very call observed: it lost its commit, and what it saw happened all the same.
+    pub fn carry(&mut self, earlier: Self) {
+        for seen in earlier.observations {
+            self.count(seen);
+        }
+    }
+
+    /// The second run of a call whose first one lost a race.
+    pub fn run_again(mut self) -> Self {
+        self.again = true;
+        self
+    }
+
+    /// True where a lost commit would not be run again: rooms then look into the database for what a commit would find, so
+    /// that the guest is told and can decide.
+    pub fn looks_first(&self) -> bool {
+        self.again || self.job().is_some()
+    }
+
+    /// What the tenant may yet keep, where others of its calls have taken some of `limits.storage`.
+    pub fn with_storage_left(mut self, left: Bytes) -> Self {
+        self.storage_left = left.min(self.limits.storage);
+        self
+    }
+
+    /// Takes from what the tenant may keep; to be called before anything is staged that stays.
+    pub fn take_storage(&mut self, bytes: usize) -> Result<(), GuestError> {
+        match self.storage_left.0.checked_sub(bytes as u64) {
+            Some(left) => {
+                self.storage_left = Bytes(left);
+                self.storage_used.0 += bytes as u64;
+                Ok(())
+            }
+            None => Err(self.limit_hit("storage")),
+        }
+    }
+
+    /// What this call has taken of it.
+    pub fn storage_used(&self) -> Bytes {
+        self.storage_used
     }
 
     /// An effect's audit entry; visible when the call commits.
@@ -161,7 +221,8 @@ impl Call {
         Ok(())
     }
 
-    /// The call returned `ok`: all its effects and observations, to be committed together.
+    /// The call returned `ok`: all its effects and observations, to be committed together. The observations stay here as
+    /// well: they are needed again where the commit is lost.
     pub fn effects(&mut self) -> Unit {
         let mut unit = std::mem::take(&mut self.unit);
         self.sequences.stage(&mut unit);
@@ -174,16 +235,28 @@ impl Call {
     /// The call failed: its observations and its outcome; the effects are gone.
     pub fn remains(&mut self, code: &str) -> Unit {
         let mut journal = self.observed();
-        let object = format!("{}/{}", self.addon().addon, self.addon().entry);
-        journal.push(self.origin.entry("call.failed", &object, json!({"code": code})));
+        journal.push(self.origin.entry("call.failed", &self.name(), json!({"code": code})));
         Unit { writes: Vec::new(), journal }
     }
 
-    fn observed(&mut self) -> Vec<bulla_store::Entry> {
-        std::mem::take(&mut self.observations)
-            .into_iter()
+    /// Another node's call with the same key came first: this one's observations, and which response was given.
+    pub fn discarded(&mut self, first: &CallId, first_trace: &TraceId) -> Unit {
+        let mut journal = self.observed();
+        let detail = json!({"call": first, "first-trace": first_trace});
+        journal.push(self.origin.entry("call.replayed", &self.name(), detail));
+        Unit { writes: Vec::new(), journal }
+    }
+
+    /// The addon and its entry, as audit entries name them.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.addon().addon, self.addon().entry)
+    }
+
+    fn observed(&self) -> Vec<bulla_store::Entry> {
+        self.observations
+            .iter()
             .map(|seen| {
-                let mut detail = seen.detail;
+                let mut detail = seen.detail.clone();
                 if let Value::Object(fields) = &mut detail {
                     fields.insert("count".into(), seen.count.into());
                 }
@@ -192,3 +265,6 @@ impl Call {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,8 @@ use crate::host::{Host, JobCalls};
 /// How often caches look for changes of other nodes: well below the stated staleness of a second.
 const REFRESH: Duration = Duration::from_millis(250);
 const FLUSH: Duration = Duration::from_secs(1);
+/// How old the view of what tenants keep may be.
+const MEASURE: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(5);
 
 /// The running loops; all of them end when the stop signal comes.
@@ -39,8 +41,17 @@ impl Background {
         tasks.spawn(policies(host.clone(), stop.clone()));
         every(&mut tasks, host, stop, REFRESH, refresh);
         every(&mut tasks, host, stop, FLUSH, flush);
+        every(&mut tasks, host, stop, MEASURE, measure);
         every(&mut tasks, host, stop, SWEEP, sweep);
         Self { tasks }
+    }
+
+    /// Resolves when a loop has ended that nobody stopped: a defect, and the host must not go on without it.
+    pub async fn broken(&mut self) {
+        // Without any loop there is nothing to wait for.
+        if let Some(Err(error)) = self.tasks.join_next().await {
+            tracing::error!(%error, "a background loop failed");
+        }
     }
 
     /// Waits until all have ended, then writes what was counted last.
@@ -141,6 +152,10 @@ async fn flush(host: Arc<Host>) {
     let origin = host.origin();
     report("usage", host.usage.flush(&origin).await);
     report("throttles", host.admission.flush(&origin).await);
+}
+
+async fn measure(host: Arc<Host>) {
+    report("storage", host.storage.refresh(&host.rooms, &host.idempotency).await);
 }
 
 async fn sweep(host: Arc<Host>) {

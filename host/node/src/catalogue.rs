@@ -16,6 +16,8 @@ use bulla_signing::manifest::{Fairness as Asked, JobOptions, Schedule};
 pub struct Manifests {
     addons: Arc<Addons>,
     known: ArcSwap<HashMap<String, Arc<Entries>>>,
+    /// One look at a time: an earlier one must not undo what a later one found.
+    looking: tokio::sync::Mutex<()>,
 }
 
 struct Entries {
@@ -27,11 +29,12 @@ struct Entries {
 
 impl Manifests {
     pub fn new(addons: Arc<Addons>) -> Self {
-        Self { addons, known: ArcSwap::default() }
+        Self { addons, known: ArcSwap::default(), looking: Default::default() }
     }
 
     /// Learns what was installed since, and forgets what is gone.
     pub async fn refresh(&self) -> Result<(), Failure> {
+        let _one = self.looking.lock().await;
         let known = self.known.load_full();
         let mut next = HashMap::new();
         for installed in self.addons.all().map_err(|error| error.failure())? {

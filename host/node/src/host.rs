@@ -37,6 +37,7 @@ use crate::catalogue::Manifests;
 use crate::code_cache::CacheAudit;
 use crate::config::{self, Config};
 use crate::dispatch::{Dispatcher, Parts};
+use crate::storage::Storage;
 use crate::supply::Supply;
 
 /// Everything of a running host. Made by [`Host::start`]; the background loops are in `background`.
@@ -53,6 +54,7 @@ pub struct Host {
     pub admission: Arc<Admission>,
     pub idempotency: Arc<Idempotency>,
     pub usage: Arc<Meter>,
+    pub storage: Arc<Storage>,
     pub metrics: Arc<Metrics>,
     pub policies: Arc<PolicySet>,
     pub supply: Arc<Supply>,
@@ -88,6 +90,8 @@ impl Host {
         let settings = IdempotencyConfig { ttl: config.idempotency.ttl, ..Default::default() };
         let idempotency = Arc::new(Idempotency::new(core.clone(), settings));
         let usage = Arc::new(Meter::new(core.clone()));
+        let storage = Arc::new(Storage::default());
+        storage.refresh(&rooms, &idempotency).await?;
         let metrics = Arc::new(Metrics::new().map_err(|error| internal(&error.to_string()))?);
         let dispatcher = Dispatcher::new(Parts {
             workers: Handle::current(),
@@ -100,6 +104,7 @@ impl Host {
             admission: admission.clone(),
             idempotency: idempotency.clone(),
             usage: usage.clone(),
+            storage: storage.clone(),
             metrics: metrics.clone(),
         });
         Ok(Self {
@@ -115,6 +120,7 @@ impl Host {
             admission,
             idempotency,
             usage,
+            storage,
             metrics,
             policies,
             supply,

@@ -58,13 +58,39 @@ pub async fn init(config: &Config) -> Result<Initialised, Failure> {
     Ok(Initialised { operator_token: text.reveal().to_owned(), created })
 }
 
-/// Readable by its owner only, from its first byte on.
+/// Readable by its owner only, from its first byte on: always a new file, so that neither the mode of an old one nor the end
+/// of a link counts.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let open = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    open.and_then(|mut file| file.write_all(bytes)).map_err(|error| refused(path, &error))
+    let removed = fs::remove_file(path).or_else(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    });
+    let open = || fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    removed.and_then(|()| open()?.write_all(bytes)).map_err(|error| refused(path, &error))
 }
 
 pub(crate) fn refused(path: &Path, error: &std::io::Error) -> Failure {
     let text = format!("cannot write `{}`: {}", path.display(), error.kind());
     Failure::new(codes::UNAVAILABLE, text).internal(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_private_file_is_new_and_follows_no_link() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, other) = (directory.path().join("token"), directory.path().join("other"));
+        fs::write(&other, "kept").unwrap();
+        std::os::unix::fs::symlink(&other, &path).unwrap();
+        write_private(&path, b"first").unwrap();
+        assert_eq!(fs::read(&other).unwrap(), b"kept");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        write_private(&path, b"second").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
 }

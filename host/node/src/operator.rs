@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bulla_base::{AddonName, Coded, Failure, PartialLimits, TenantId};
+use bulla_base::{AddonName, Coded, Failure, PartialLimits, TenantId, codes};
 use bulla_engine::Allocation;
 use bulla_kernel::origin::Origin;
 use bulla_kernel::ports::{Accepted, Delivery, Diagnostics, Installer, PolicyAdmin, Quotas};
@@ -74,6 +74,9 @@ impl AuditSink for Operator {
 #[async_trait]
 impl Diagnostics for Operator {
     async fn ready(&self) -> Result<(), Failure> {
+        if !self.host.core.committer.is_running() {
+            return Err(Failure::new(codes::UNAVAILABLE, "the committer has stopped"));
+        }
         self.host.audit.status().await.map(drop).map_err(|error| error.failure())
     }
 

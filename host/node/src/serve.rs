@@ -56,17 +56,23 @@ pub async fn serve(
     let address = listener.local_addr().map_err(|error| internal(&error.to_string()))?;
     let http = Http::start(services(&host), settings, listener)?;
     let (stop, stopping) = watch::channel(false);
-    let background = Background::start(&host, &stopping);
+    let mut background = Background::start(&host, &stopping);
     let file = ServerFile::write(&host.config, address)?;
     ready(address);
-    shutdown.await;
-    tracing::info!("stopping: calls in flight end, new ones are refused");
+    // What cannot be written or swept any more is not served either: whoever watches the process starts it anew.
+    let broken = tokio::select! {
+        () = shutdown => None,
+        () = host.core.committer.stopped() => Some("the committer has stopped"),
+        () = background.broken() => Some("a background loop has stopped"),
+    };
+    tracing::info!(broken, "stopping: calls in flight end, new ones are refused");
     http.stop().await;
     // An error means that nobody listens any more: then all have stopped.
     let _ = stop.send(true);
     background.finish(host.clone()).await;
     host.core.db.close().await;
-    std::fs::remove_file(&file).map_err(|error| refused(&file, &error))
+    std::fs::remove_file(&file).map_err(|error| refused(&file, &error))?;
+    broken.map_or(Ok(()), |what| Err(internal(what)))
 }
 
 /// The HTTP side on its own thread and runtime.

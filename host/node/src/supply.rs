@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
-use bulla_base::{AddonName, Clock, Coded, Failure, TenantId};
+use bulla_base::{AddonName, Clock, Coded, Failure, TenantId, codes};
 use bulla_bindings::HostState;
 use bulla_engine::{Engine, Granted, Loaded};
 use bulla_kernel::addons::{Addons, Installed, PackageRecord};
@@ -27,6 +27,7 @@ pub struct Active {
     pub contracts: Contracts,
     pub loaded: Loaded<HostState>,
     publisher: KeyId,
+    asked: Grants,
 }
 
 /// A package under one set of granted imports.
@@ -61,6 +62,7 @@ impl Supply {
         let slot = (installed.digest.clone(), granted_interfaces(&installed.grants.current()));
         let cell = self.active.lock().entry(slot.clone()).or_default().clone();
         let active = cell.get_or_try_init(|| self.load(&slot)).await?;
+        belongs(active.manifest.name(), &active.asked, installed)?;
         let store = self.trust_store()?;
         store
             .1
@@ -76,6 +78,7 @@ impl Supply {
         let loaded =
             self.engine.load(&verified, &self.linker, granted).await.map_err(|error| error.failure())?;
         Ok(Arc::new(Active {
+            asked: asked(verified.manifest()),
             manifest: verified.manifest().clone(),
             contracts: Contracts::new(&contract)?,
             loaded,
@@ -170,6 +173,16 @@ impl Installer for Supply {
     }
 }
 
+/// The database says which package stands in a place and what it asks for; the signature says what the package is. Where the
+/// two differ, somebody has changed the database.
+fn belongs(name: &AddonName, asked: &Grants, installed: &Installed) -> Result<(), Failure> {
+    if *name == installed.addon && *asked == installed.asked {
+        return Ok(());
+    }
+    let text = format!("the package `{}` is not what `{}` was installed from", installed.digest, installed.addon);
+    Err(Failure::new(codes::STORE_CORRUPT, codes::STORE_CORRUPT.title).internal(text))
+}
+
 fn accepted(installed: &Installed) -> Accepted {
     Accepted {
         name: installed.addon.clone(),
@@ -177,5 +190,38 @@ fn accepted(installed: &Installed) -> Accepted {
         digest: installed.digest.clone(),
         publisher: installed.publisher.clone(),
         withheld: withheld(&installed.asked, &installed.grants.current()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bulla_base::Alias;
+    use bulla_kernel::grants::GrantCell;
+
+    use super::*;
+
+    #[test]
+    fn a_row_that_says_another_thing_than_the_package_is_refused() {
+        let name = AddonName::new("einvoice").unwrap();
+        let asked = Grants { sequences: [Alias::new("invoice").unwrap()].into(), ..Default::default() };
+        let installed = |addon: &str, asked: &Grants| Installed {
+            tenant: TenantId::new("acme").unwrap(),
+            addon: AddonName::new(addon).unwrap(),
+            version: "1.0.0".into(),
+            digest: "0".repeat(64),
+            previous: None,
+            component_digest: "0".repeat(64),
+            publisher: "0".repeat(32),
+            enabled: true,
+            asked: asked.clone(),
+            granted: Grants::default(),
+            grants: GrantCell::default(),
+            installed_by: "op".into(),
+            installed_ms: 0,
+        };
+        assert!(belongs(&name, &asked, &installed("einvoice", &asked)).is_ok());
+        for wrong in [installed("payroll", &asked), installed("einvoice", &Grants::default())] {
+            assert_eq!(belongs(&name, &asked, &wrong).unwrap_err().code, codes::STORE_CORRUPT);
+        }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! For each limit on its own, the least of these is in force: the addon's manifest, the tenant's tier (or the default tier),
 //! the tenant's `override`, the tenant's lines for this addon. No line loosens another: an override can only tighten, and a
-//! tenant that needs more is put on a larger tier. What none of them sets has the host's default
-//! ([`bulla_base::Limits::default`]); a tier may be above it.
+//! tenant that needs more is put on a larger tier. What no line of the operator sets has the host's default
+//! ([`bulla_base::Limits::default`]): a tier may be above it, a manifest never.
 
 use std::collections::BTreeMap;
 
@@ -65,14 +65,14 @@ impl QuotaRules {
         Ok(rules)
     }
 
-    /// The least of the operator's lines.
+    /// The least of the operator's lines, and the host's default where there is none: what a manifest cannot go beyond.
     pub fn limits(&self, tenant: &TenantId, addon: Option<&AddonName>) -> PartialLimits {
         let (tier, own, addon) = self.operators(tenant, addon);
         let mut least = self.tier.get(tier).copied().unwrap_or_default();
         for lines in [own, addon].into_iter().flatten() {
             least = least.least(lines);
         }
-        least
+        least.over(&Limits::default().into())
     }
 
     /// For each limit the value in force, the line that won, and those it beat. Of equal lines the most general one wins:
@@ -88,10 +88,8 @@ impl QuotaRules {
         lines.extend(self.tier.get(tier).map(|limits| (format!("tier {tier}"), limits)));
         lines.extend(own.map(|limits| (format!("tenant {tenant}"), limits)));
         lines.extend(of_addon.map(|limits| (format!("addon {tenant}/{addon}"), limits)));
-        lines.push(("manifest".into(), manifest));
         let in_force = self.limits(tenant, Some(addon)).least(manifest);
-        let default = PartialLimits::from(Limits::default());
-        limits::NAMES.iter().map(|name| source(name, &in_force, &default, &lines)).collect()
+        limits::NAMES.iter().map(|name| source(name, &in_force, &lines, manifest)).collect()
     }
 
     fn operators(
@@ -106,13 +104,15 @@ impl QuotaRules {
     }
 }
 
-fn source(name: &str, in_force: &PartialLimits, default: &PartialLimits, lines: &[Line<'_>]) -> LimitSource {
-    let Some(value) = written(in_force, name) else {
-        let value = written(default, name).unwrap_or_default();
-        return LimitSource { limit: name.into(), value, source: "default".into(), beaten: Vec::new() };
-    };
-    let set: Vec<(&str, String)> =
+/// `lines` are the operator's.
+fn source(name: &str, in_force: &PartialLimits, lines: &[Line<'_>], manifest: &PartialLimits) -> LimitSource {
+    let value = written(in_force, name).unwrap_or_default();
+    let mut set: Vec<(&str, String)> =
         lines.iter().filter_map(|(line, limits)| Some((line.as_str(), written(limits, name)?))).collect();
+    if set.is_empty() {
+        set.extend(written(&Limits::default().into(), name).map(|value| ("default", value)));
+    }
+    set.extend(written(manifest, name).map(|value| ("manifest", value)));
     let winner = set.iter().position(|(_, candidate)| *candidate == value);
     // A rate has two parts, each the least of its own: then no single line says the value.
     let source = match winner {

@@ -125,9 +125,9 @@ async fn of_two_nodes_one_wins_and_the_other_is_given_its_response() {
                 (Err(lost), Ok(())) => (&one, "two", lost),
                 other => panic!("{other:?}"),
             };
-            let (running, error) = lost;
+            let (mut running, error) = lost;
             assert!(matches!(error, StoreError::Conflict { .. }));
-            let winner = node.idempotency.winner(&running).await.unwrap().unwrap();
+            let winner = node.idempotency.winner(&mut running).await.unwrap().unwrap();
             assert_eq!(*winner.response, *won.as_bytes());
         }
     })
@@ -141,8 +141,8 @@ async fn the_loser_with_another_input_is_told_so() {
         let mine = one.first(key("acme", "k"), input("1")).await;
         let theirs = two.first(key("acme", "k"), input("2")).await;
         one.finish(&bench, mine, "one").await.unwrap();
-        let (running, _) = two.finish(&bench, theirs, "two").await.unwrap_err();
-        assert!(matches!(two.idempotency.winner(&running).await, Err(IdempotencyError::Mismatch)));
+        let (mut running, _) = two.finish(&bench, theirs, "two").await.unwrap_err();
+        assert!(matches!(two.idempotency.winner(&mut running).await, Err(IdempotencyError::Mismatch)));
     })
     .await;
 }
@@ -194,6 +194,24 @@ async fn the_sweeper_removes_what_is_over_and_says_how_many() {
         let entries = audit.list(&LogName::system(), &Query::default()).await.unwrap().entries;
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0].body["detail"]["count"], 5);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_whose_old_record_is_swept_during_the_call_can_be_run_again() {
+    on_both(async |bench| {
+        let node = Node::on(&bench).await;
+        let running = node.first(key("acme", "k"), input("1")).await;
+        node.finish(&bench, running, "first").await.unwrap();
+        bench.clock.advance(Duration::from_millis(TTL.get()));
+        let again = node.first(key("acme", "k"), input("2")).await;
+        assert_eq!(node.idempotency.sweep(&bench.origin("system")).await.unwrap(), 1);
+        let (mut running, error) = node.finish(&bench, again, "second").await.unwrap_err();
+        assert!(matches!(error, StoreError::Conflict { .. }));
+        assert!(node.idempotency.winner(&mut running).await.unwrap().is_none());
+        node.finish(&bench, running, "second").await.unwrap();
+        assert_eq!(node.replayed(key("acme", "k"), input("2")).await, b"second");
     })
     .await;
 }

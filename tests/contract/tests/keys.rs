@@ -10,7 +10,7 @@ use bulla_kernel::Core;
 use bulla_kernel::call::Call;
 use bulla_kernel::grants::{Grants, KeyGrant};
 use bulla_kernel::guest_error::GuestError;
-use bulla_kernel::keys::{HostKeys, Keys, Signature};
+use bulla_kernel::keys::{Keys, Signature};
 use bulla_kernel::master::MasterKey;
 
 fn master() -> Option<Arc<MasterKey>> {
@@ -93,21 +93,6 @@ async fn of_racing_changes_one_wins() {
         let versions: Vec<_> = listed[0].versions.iter().map(|version| version.version as usize).collect();
         assert_eq!(versions, (1..=made).collect::<Vec<_>>());
         assert_eq!(listed[0].versions.iter().filter(|version| version.retired_ms.is_none()).count(), 1);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn racing_nodes_share_one_checkpoint_key() {
-    on_both(async |bench| {
-        let (left, right) =
-            (HostKeys::new(&bench.core().await, master()), HostKeys::new(&bench.core().await, master()));
-        let origin = bench.origin("system");
-        let (one, two) = tokio::join!(left.checkpoint(&origin), right.checkpoint(&origin));
-        assert_eq!(one.unwrap().public_key(), two.unwrap().public_key());
-        assert_eq!(left.checkpoint_keys().await.unwrap().len(), 1);
-        let next = left.rotate_checkpoint(&origin).await.unwrap();
-        assert_eq!(right.checkpoint(&origin).await.unwrap().public_key(), next.public_key());
     })
     .await;
 }

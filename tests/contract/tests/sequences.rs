@@ -53,7 +53,7 @@ async fn issue(core: &Core, sequences: &Sequences, mut call: Call, object: &str)
             Ok(drawn.text)
         }
         Err(error) => {
-            sequences.release(&mut call, true).await;
+            sequences.release(&mut call, Some(&error)).await;
             Err(error)
         }
     }
@@ -66,7 +66,7 @@ async fn a_failed_calls_number_is_issued_again() {
         let mut failing = bench.call("acme", grants());
         assert_eq!(draw(&sequences, &mut failing).await, "INV-2026-00001");
         assert_eq!(issue(&core, &sequences, bench.call("acme", grants()), "invoice/1").await.unwrap(), "INV-2026-00002");
-        sequences.release(&mut failing, false).await;
+        sequences.release(&mut failing, None).await;
         let preview = sequences.preview_for(&"acme".parse().unwrap(), &"invoice".parse().unwrap(), DATE).await.unwrap();
         assert_eq!(preview, "INV-2026-00001");
         assert_eq!(issue(&core, &sequences, bench.call("acme", grants()), "invoice/2").await.unwrap(), "INV-2026-00001");
@@ -81,7 +81,7 @@ async fn a_sequence_that_allows_gaps_never_repeats() {
         let (core, sequences) = node(&bench, Gaps::Allowed).await;
         let mut failing = bench.call("acme", grants());
         draw(&sequences, &mut failing).await;
-        sequences.release(&mut failing, false).await;
+        sequences.release(&mut failing, None).await;
         assert_eq!(issue(&core, &sequences, bench.call("acme", grants()), "invoice/1").await.unwrap(), "INV-2026-00002");
     })
     .await;
@@ -105,7 +105,7 @@ async fn nodes_racing_leave_no_duplicate_and_no_gap() {
                 if n % 5 == 0 {
                     draw(&sequences, &mut call).await;
                     tokio::time::sleep(Duration::from_millis(2)).await;
-                    sequences.release(&mut call, false).await;
+                    sequences.release(&mut call, None).await;
                     return None;
                 }
                 Some(issue(&core, &sequences, call, &format!("invoice/{n}")).await.unwrap())
@@ -155,6 +155,7 @@ async fn a_swept_holds_call_loses_its_commit() {
         let mut slow = bench.call("acme", grants());
         draw(&sequences, &mut slow).await;
         bench.clock.advance(Duration::from_secs(11 * 60));
+        sequences.refresh().await.unwrap();
         sequences.sweep(&bench.origin("system")).await.unwrap();
         assert_eq!(issue(&core, &sequences, bench.call("acme", grants()), "invoice/1").await.unwrap(), "INV-2026-00001");
         assert!(matches!(core.committer.commit(slow.effects()).await, Err(StoreError::Conflict { .. })));
@@ -169,6 +170,14 @@ async fn an_object_has_one_number_and_a_number_one_object() {
         issue(&core, &sequences, bench.call("acme", grants()), "invoice/1").await.unwrap();
         let again = issue(&core, &sequences, bench.call("acme", grants()), "invoice/1").await;
         assert!(matches!(again, Err(StoreError::Conflict { .. })), "{again:?}");
+        // Run again, the guest itself is told.
+        let key = "invoice".parse().unwrap();
+        let mut told = bench.call("acme", grants()).run_again();
+        let drawn = sequences.reserve(&mut told, &key, DATE, None).await.unwrap();
+        let refused = sequences.commit(&mut told, &key, &drawn.id, &"invoice/1".parse().unwrap()).await.unwrap_err();
+        assert!(matches!(refused, SequenceError::Bound { .. }), "{refused}");
+        sequences.commit(&mut told, &key, &drawn.id, &"invoice/9".parse().unwrap()).await.unwrap();
+        sequences.release(&mut told, None).await;
         assert_eq!(issue(&core, &sequences, bench.call("acme", grants()), "invoice/2").await.unwrap(), "INV-2026-00002");
     })
     .await;
@@ -249,8 +258,129 @@ async fn the_limit_of_reservations_fires() {
         }
         let refused = sequences.reserve(&mut call, &"invoice".parse().unwrap(), DATE, None).await.unwrap_err();
         assert!(matches!(GuestError::from(refused), GuestError::Limit(which) if which == "reservations"));
-        assert_eq!(call.sequences.mark_uncommitted("no INV-2026-00002 today"), "no [uncommitted INV-2026-00002] today");
-        sequences.release(&mut call, false).await;
+        assert_eq!(call.sequences.uncommitted().mark("no INV-2026-00002 today"), "no [uncommitted INV-2026-00002] today");
+        sequences.release(&mut call, None).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_commit_that_came_through_unheard_does_not_block_its_series() {
+    on_both(async |bench: Bench| {
+        let (core, sequences) = node(&bench, Gaps::Gapless).await;
+        let key = "invoice".parse().unwrap();
+        for n in [1, 2] {
+            let mut call = bench.call("acme", grants());
+            let drawn = sequences.reserve(&mut call, &key, DATE, None).await.unwrap();
+            sequences.commit(&mut call, &key, &drawn.id, &format!("invoice/{n}").parse().unwrap()).await.unwrap();
+            core.committer.commit(call.effects()).await.unwrap();
+            // The commit is there, but its answer was lost.
+            sequences.release(&mut call, Some(&StoreError::Unavailable("no answer".into()))).await;
+        }
+        let next = issue(&core, &sequences, bench.call("acme", grants()), "invoice/3").await;
+        assert_eq!(next.unwrap(), "INV-2026-00003");
+        let mut lost = bench.call("acme", grants());
+        assert_eq!(draw(&sequences, &mut lost).await, "INV-2026-00004");
+        sequences.release(&mut lost, Some(&StoreError::Unavailable("no answer".into()))).await;
+        let next = issue(&core, &sequences, bench.call("acme", grants()), "invoice/4").await;
+        assert_eq!(next.unwrap(), "INV-2026-00004", "what did not come through is issued again");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_call_that_panicked_leaks_no_number() {
+    on_both(async |bench: Bench| {
+        let (core, sequences) = node(&bench, Gaps::Gapless).await;
+        let mut gone = bench.call("acme", grants());
+        draw(&sequences, &mut gone).await;
+        draw(&sequences, &mut gone).await;
+        let id = gone.id.clone();
+        drop(gone);
+        let mut other = bench.call("acme", grants());
+        assert_eq!(draw(&sequences, &mut other).await, "INV-2026-00003");
+        sequences.abandon(&id).await;
+        assert_eq!(issue(&core, &sequences, bench.call("acme", grants()), "invoice/1").await.unwrap(), "INV-2026-00001");
+        assert_eq!(issue(&core, &sequences, bench.call("acme", grants()), "invoice/2").await.unwrap(), "INV-2026-00002");
+        assert_eq!(issue(&core, &sequences, bench.call("acme", grants()), "invoice/4").await.unwrap(), "INV-2026-00004");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_series_with_gaps_repeats_nothing_whatever_became_of_a_call() {
+    on_both(async |bench: Bench| {
+        let (core, sequences) = node(&bench, Gaps::Allowed).await;
+        let mut lost = bench.call("acme", grants());
+        draw(&sequences, &mut lost).await;
+        sequences.release(&mut lost, Some(&StoreError::Unavailable("no answer".into()))).await;
+        let mut swept = bench.call("acme", grants());
+        assert_eq!(draw(&sequences, &mut swept).await, "INV-2026-00002");
+        bench.clock.advance(Duration::from_secs(11 * 60));
+        sequences.refresh().await.unwrap();
+        sequences.sweep(&bench.origin("system")).await.unwrap();
+        assert_eq!(issue(&core, &sequences, bench.call("acme", grants()), "invoice/1").await.unwrap(), "INV-2026-00003");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_call_cannot_bind_two_numbers_to_an_object() {
+    on_both(async |bench: Bench| {
+        let (core, sequences) = node(&bench, Gaps::Gapless).await;
+        let key = "invoice".parse().unwrap();
+        let object = "invoice/1".parse().unwrap();
+        let mut call = bench.call("acme", grants());
+        let one = sequences.reserve(&mut call, &key, DATE, None).await.unwrap();
+        let two = sequences.reserve(&mut call, &key, DATE, None).await.unwrap();
+        sequences.commit(&mut call, &key, &one.id, &object).await.unwrap();
+        sequences.commit(&mut call, &key, &one.id, &object).await.unwrap();
+        let refused = sequences.commit(&mut call, &key, &two.id, &object).await.unwrap_err();
+        assert!(matches!(GuestError::from(refused), GuestError::Conflict(_)));
+        core.committer.commit(call.effects()).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_look_that_is_slow_does_not_undo_what_was_defined_since() {
+    on_both(async |bench: Bench| {
+        let sequences = Arc::new(Sequences::open(bench.core().await).await.unwrap());
+        let looking: Vec<_> = (0..3)
+            .map(|_| {
+                let sequences = sequences.clone();
+                tokio::spawn(async move {
+                    loop {
+                        sequences.refresh().await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        let tenant = "acme".parse().unwrap();
+        for n in 1..=40 {
+            let key = format!("s{n}").parse().unwrap();
+            sequences.define(&bench.origin("acme"), &tenant, &key, definition(Gaps::Gapless)).await.unwrap();
+            for _ in 0..20 {
+                assert_eq!(sequences.list(&tenant).len(), n, "what was acknowledged stays known");
+                tokio::time::sleep(Duration::from_micros(200)).await;
+            }
+        }
+        looking.iter().for_each(tokio::task::JoinHandle::abort);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn definitions_that_are_too_old_are_not_acted_on() {
+    on_both(async |bench: Bench| {
+        let (_, sequences) = node(&bench, Gaps::Gapless).await;
+        bench.clock.advance(Duration::from_millis(1_001));
+        let mut call = bench.call("acme", grants());
+        let opened = sequences.open_for(&mut call, &"invoice".parse().unwrap());
+        // One process writes SQLite, and knows of its own changes.
+        assert_eq!(opened.is_err(), bench.is_postgres());
+        sequences.refresh().await.unwrap();
+        sequences.open_for(&mut call, &"invoice".parse().unwrap()).unwrap();
     })
     .await;
 }

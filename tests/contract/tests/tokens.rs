@@ -161,6 +161,7 @@ async fn neither_the_table_nor_the_audit_log_holds_a_token() {
         let entries = audit.list(&log, &Query::default()).await.unwrap().entries;
         let events: Vec<_> = entries.iter().map(|entry| entry.body["event"].as_str().unwrap()).collect();
         assert_eq!(events, ["token.created", "token.revoked"]);
+        assert_eq!(entries[0].body["detail"]["for"], token.subject.as_str());
         assert!(entries.iter().all(|entry| !entry.body.to_string().contains(body)));
     })
     .await;

@@ -80,6 +80,13 @@ impl Tenant {
         self.operator.post(&self.path("/addons"), &installation(package, grants))
     }
 
+    /// Another package in the place of what is installed under this name, with grants of its own.
+    pub fn reinstall(&self, addon: &str, package: &[u8], grants: Option<&Value>) -> Reply {
+        // Nothing may be there.
+        let _removed = self.operator.delete(&self.path(&format!("/addons/{addon}")));
+        self.install(package, grants)
+    }
+
     pub fn grant(&self, addon: &str, grants: &Value) -> Reply {
         self.operator.put(&self.path(&format!("/addons/{addon}/grants")), grants)
     }

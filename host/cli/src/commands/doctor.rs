@@ -1,6 +1,7 @@
 //! `bulla doctor`: what is wrong with this machine, the data directory and the running server. Changes nothing.
 
 mod local;
+mod scan;
 mod server;
 
 use serde::Serialize;
@@ -15,6 +16,9 @@ pub struct Args {
     /// Warnings count as findings.
     #[arg(long)]
     strict: bool,
+    /// Instead prove the database: numbers, audit log, jobs, every effect with its entry. On SQLite no server may run.
+    #[arg(long, conflicts_with = "strict")]
+    scan: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -56,6 +60,9 @@ impl Check {
 }
 
 pub fn run(args: &Args, context: &Context) -> Result<(), CliError> {
+    if args.scan {
+        return scan::run(context);
+    }
     let mut checks = local::checks(context);
     checks.extend(server::checks(context));
     let text: String = checks.iter().map(line).collect();

@@ -69,6 +69,16 @@ async fn the_second_start_compiles_nothing() {
 }
 
 #[tokio::test]
+async fn a_directory_that_it_makes_is_nobody_elses() {
+    let dir = tempfile::tempdir().unwrap();
+    let code = dir.path().join("data/code");
+    load_from(&start(&code, 1).0, &guest()).await;
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = fs::metadata(&code).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[tokio::test]
 async fn a_changed_file_is_deleted_told_and_compiled_again() {
     let dir = tempfile::tempdir().unwrap();
     let guest = guest();

@@ -260,3 +260,39 @@ fn a_directory_that_is_not_there_is_an_error() {
     let missing = Path::new("/nonexistent/bulla");
     assert!(WasiState::new(&clock(), &SystemRng, Some((missing, DirectoryAccess::ReadOnly))).is_err());
 }
+
+const WAITS: &str = r#"
+(import "wasi:io/poll@0.2.0" (instance $poll (export "pollable" (type (sub resource)))))
+(alias export $poll "pollable" (type $pollable))
+(import "wasi:clocks/monotonic-clock@0.2.0" (instance $clock
+    (alias outer 1 $pollable (type $outer))
+    (export "pollable" (type $own (eq $outer)))
+    (export "subscribe-duration" (func (param "when" u64) (result (own $own))))))
+(core func $wait (canon lower (func $clock "subscribe-duration")))"#;
+
+#[tokio::test]
+async fn a_call_holds_a_bounded_number_of_wasi_resources() {
+    let interfaces = ["wasi:io/poll", "wasi:clocks/monotonic-clock"];
+    let engine = engine();
+    let waits = async |count: u32| {
+        let body = format!(
+            "(local $i i32) (loop $l (drop (call $wait (i64.const 1))) (local.set $i (i32.add (local.get $i) (i32.const 1)))
+             (br_if $l (i32.lt_u (local.get $i) (i32.const {count})))) (call $done)"
+        );
+        let guest = Guest {
+            imports: WAITS,
+            with: r#"(with "clock" (instance (export "wait" (func $wait))))"#,
+            fields: r#"(import "clock" "wait" (func $wait (param i64) (result i32)))"#,
+            body: &body,
+            pages: 1,
+        };
+        let loaded = load_wasi(&engine, &guest.component(), &interfaces, &interfaces).await.unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Timestamp::UNIX_EPOCH));
+        let wasi = WasiState::new(&clock, &SystemRng, None).unwrap();
+        let state = State { wasi, ..State::default() };
+        call_with(&engine, &loaded, &limits(), vec![], state).await
+    };
+    assert_eq!(waits(100).await.output(), b"{}");
+    let ran = waits(200).await;
+    assert_eq!(ran.failure().kind, FailureKind::Limit("wasi-resources"));
+}

@@ -17,6 +17,8 @@ pub enum AddonError {
     NotAsked { what: String },
     #[error("a granted path is not UTF-8")]
     NotText,
+    #[error("a granted directory is named by its whole path, without `..`")]
+    Directory,
     #[error("`{addon}` is not installed in `{tenant}`")]
     NotInstalled { tenant: TenantId, addon: AddonName },
     #[error("there is no package `{digest}`")]
@@ -37,9 +39,8 @@ impl Coded for AddonError {
     fn code(&self) -> Code {
         match self {
             Self::TooLarge { .. } => codes::TOO_LARGE,
-            Self::Version { .. } | Self::Digest | Self::Publisher | Self::NotAsked { .. } | Self::NotText => {
-                codes::INVALID
-            }
+            Self::Version { .. } | Self::Digest | Self::Publisher | Self::NotAsked { .. } | Self::NotText
+            | Self::Directory => codes::INVALID,
             Self::NotInstalled { .. } | Self::NoPackage { .. } => codes::NOT_FOUND,
             Self::AlreadyInstalled { .. } | Self::VersionReused { .. } | Self::NothingBefore { .. } => {
                 codes::CONFLICT

@@ -1,3 +1,4 @@
+use std::path::Component;
 use std::sync::Arc;
 
 use bulla_base::{AddonName, TenantId};
@@ -89,6 +90,7 @@ impl PackageRecord {
 
 /// Grants beyond what the manifest asks for are refused, not dropped in silence: a mistyped alias would never be noticed.
 pub(super) fn check_asked(asked: &Grants, granted: &Grants) -> Result<(), AddonError> {
+    check_directory(granted)?;
     let both = Grants::both(asked, granted);
     if both == *granted {
         return Ok(());
@@ -105,6 +107,17 @@ pub(super) fn check_asked(asked: &Grants, granted: &Grants) -> Result<(), AddonE
         extra.push("directory".into());
     }
     Err(AddonError::NotAsked { what: extra.join(", ") })
+}
+
+/// A relative path would name another directory wherever the host is started.
+fn check_directory(granted: &Grants) -> Result<(), AddonError> {
+    let Some(directory) = &granted.directory else { return Ok(()) };
+    let plain = |part| matches!(part, Component::RootDir | Component::Normal(_));
+    if directory.path.is_absolute() && directory.path.components().all(plain) {
+        Ok(())
+    } else {
+        Err(AddonError::Directory)
+    }
 }
 
 fn is_digest(text: &str) -> bool {

@@ -8,7 +8,7 @@ use super::model::check_asked;
 use super::store::{InstallRow, VersionRow, grants_json};
 use super::view::Cells;
 use super::*;
-use crate::grants::{Capability, Grants, SecretGrant};
+use crate::grants::{Capability, DirectoryGrant, Grants, SecretGrant};
 
 fn alias(text: &str) -> Alias {
     Alias::new(text).unwrap()
@@ -94,6 +94,18 @@ fn what_was_not_asked_for_is_refused_by_name() {
         error,
         "the manifest does not ask for: sequence order, secret token for other, wasi wasi:clocks/wall-clock"
     );
+}
+
+#[test]
+fn a_directory_is_granted_by_its_whole_path() {
+    let with = |path: &str| Grants {
+        directory: Some(DirectoryGrant { path: path.into(), writable: false }),
+        ..Default::default()
+    };
+    assert!(check_asked(&with(""), &with("/srv/exchange")).is_ok());
+    for path in ["", "exchange", "./exchange", "../exchange", "/srv/../etc"] {
+        assert!(matches!(check_asked(&with(""), &with(path)), Err(AddonError::Directory)), "{path}");
+    }
 }
 
 #[test]

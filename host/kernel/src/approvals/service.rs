@@ -1,5 +1,6 @@
 //! What addons ask in a call, and what operators load and look at. Decisions stand in `decisions.rs`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bulla_base::{ApprovalId, Bytes, EntryName, Scope, TenantId};
@@ -109,6 +110,7 @@ impl Approvals {
         if let Some(id) = store::open(&self.core.db, &call.tenant, &open_id).await? {
             return Ok(Outcome::Waiting(id));
         }
+        call.take_storage(payload.len() + facts.to_json().len())?;
         let id = ApprovalId::draw(self.core.rng.as_ref());
         let row = request_row(call, scope, &facts, &subject, (action, payload), &verdict, &rules);
         let mut detail = seen;
@@ -204,7 +206,12 @@ impl Approvals {
 
     /// What the requests of a tenant that wait take of its storage.
     pub async fn waiting_bytes(&self, tenant: &TenantId) -> Result<Bytes, ApprovalError> {
-        Ok(Bytes(store::waiting_bytes(&self.core.db, tenant).await?))
+        Ok(self.all_waiting_bytes().await?.remove(tenant).unwrap_or(Bytes(0)))
+    }
+
+    /// The same for every tenant that has any.
+    pub async fn all_waiting_bytes(&self) -> Result<BTreeMap<TenantId, Bytes>, ApprovalError> {
+        Ok(store::all_waiting_bytes(&self.core.db).await?)
     }
 
     pub(super) async fn row(&self, tenant: &TenantId, id: &ApprovalId) -> Result<ApprovalRow, ApprovalError> {

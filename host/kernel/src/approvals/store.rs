@@ -1,6 +1,8 @@
 //! The rows of rules, requests, and of what waits for a decision.
 
-use bulla_base::{AddonName, ApprovalId, EntryName, JobId, ObjectRef, Scope, Subject, TenantId, TraceId};
+use std::collections::BTreeMap;
+
+use bulla_base::{AddonName, ApprovalId, Bytes, EntryName, JobId, ObjectRef, Scope, Subject, TenantId, TraceId};
 use bulla_store::{Db, Sql, StoreError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -80,7 +82,8 @@ struct Head {
 }
 
 #[derive(sqlx::FromRow)]
-struct Sum {
+struct TenantSum {
+    tenant: String,
     bytes: i64,
 }
 
@@ -104,9 +107,9 @@ const RULES_LATEST: Sql =
     Sql::both("SELECT * FROM approval_rules WHERE tenant = $1 AND scope = $2 ORDER BY number DESC LIMIT 1");
 const RULES_HISTORY: Sql =
     Sql::both("SELECT * FROM approval_rules WHERE tenant = $1 AND scope = $2 ORDER BY number DESC LIMIT 100");
-const BYTES: Sql = Sql::both(
-    "SELECT CAST(COALESCE(SUM(LENGTH(payload) + LENGTH(facts)), 0) AS BIGINT) AS bytes FROM approval \
-     WHERE tenant = $1 AND status = 'waiting'",
+const ALL_BYTES: Sql = Sql::both(
+    "SELECT tenant, CAST(SUM(OCTET_LENGTH(payload) + OCTET_LENGTH(facts)) AS BIGINT) AS bytes FROM approval \
+     WHERE status = 'waiting' GROUP BY tenant",
 );
 
 /// The row that a waiting request holds: one for each addon, scope, object and digest of a tenant.
@@ -178,9 +181,13 @@ pub(super) async fn history(db: &Db, tenant: &TenantId, scope: &Scope) -> Result
     db.fetch(&RULES_HISTORY, &[tenant.as_str().into(), scope.as_str().into()]).await
 }
 
-pub(super) async fn waiting_bytes(db: &Db, tenant: &TenantId) -> Result<u64, StoreError> {
-    let sum: Option<Sum> = db.fetch_one(&BYTES, &[tenant.as_str().into()]).await?;
-    Ok(sum.map_or(0, |sum| u64::try_from(sum.bytes).unwrap_or(0)))
+pub(super) async fn all_waiting_bytes(db: &Db) -> Result<BTreeMap<TenantId, Bytes>, StoreError> {
+    let rows: Vec<TenantSum> = db.fetch(&ALL_BYTES, &[]).await?;
+    let sums = rows.into_iter().map(|row| {
+        let tenant = parsed("approval", &row.tenant, TenantId::new)?;
+        Ok((tenant, Bytes(u64::try_from(row.bytes).unwrap_or(0))))
+    });
+    sums.collect()
 }
 
 impl RulesRow {

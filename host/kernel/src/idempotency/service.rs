@@ -75,14 +75,14 @@ impl Idempotency {
     }
 
     /// After a commit that was lost to another node: its response. `None`: the call lost for another reason, and may run
-    /// again.
-    pub async fn winner(&self, running: &Running) -> Result<Option<Stored>, IdempotencyError> {
-        match store::one(&self.core.db, &running.key).await? {
-            Some(row) if row.expires_ms > self.core.now_ms() => {
-                self.remember(&running.key, &row)?.answer(running.hash).map(Some)
-            }
-            _ => Ok(None),
-        }
+    /// again; it is then staged against the record as it is now, which a sweep may have taken away.
+    pub async fn winner(&self, running: &mut Running) -> Result<Option<Stored>, IdempotencyError> {
+        running.expect = match store::one(&self.core.db, &running.key).await? {
+            None => Expect::Absent,
+            Some(row) if row.expires_ms <= self.core.now_ms() => Expect::Version(row.version),
+            Some(row) => return self.remember(&running.key, &row)?.answer(running.hash).map(Some),
+        };
+        Ok(None)
     }
 
     /// Removes records whose time is up, in batches, until none is left; gives their number. Each batch leaves one entry in
@@ -137,6 +137,11 @@ pub struct Running {
 }
 
 impl Running {
+    /// What the record of this response counts against the tenant's storage, in bytes.
+    pub fn size(&self, response: &[u8]) -> usize {
+        store::size(&self.key, response.len())
+    }
+
     /// Puts the response into the call's unit, beside its effects and its audit entry. The commit conflicts where another
     /// node's call with this key came first; [`Idempotency::winner`] then has its response.
     #[must_use = "after the commit it goes to `committed`"]

@@ -84,9 +84,13 @@ pub(super) async fn sizes(db: &Db) -> Result<BTreeMap<TenantId, Bytes>, StoreErr
     sizes.collect()
 }
 
+/// What a record counts against its tenant's storage.
+pub(super) fn size(key: &Key, response: usize) -> usize {
+    key.subject.as_str().len() + key.action.len() + key.text.as_str().len() + response
+}
+
 impl<'a> NewRecord<'a> {
     pub fn new(key: &'a Key, hash: RequestHash, stored: &'a Stored) -> Self {
-        let texts = key.subject.as_str().len() + key.action.len() + key.text.as_str().len();
         Self {
             tenant: key.tenant.as_str(),
             subject: key.subject.as_str(),
@@ -94,7 +98,7 @@ impl<'a> NewRecord<'a> {
             key: key.text.as_str(),
             request_hash: hash.to_hex(),
             response: STANDARD.encode(&stored.response),
-            size: i64::try_from(texts + stored.response.len()).unwrap_or(i64::MAX),
+            size: i64::try_from(size(key, stored.response.len())).unwrap_or(i64::MAX),
             call_id: stored.call.as_str(),
             trace: stored.trace.as_str(),
             created_ms: stored.created_ms,

@@ -91,10 +91,22 @@ impl Jobs {
         let picked = self.turns.lock().pick(waiting, &running, slots);
         let attempts = picked.iter().map(|candidate| self.take(candidate, now_ms));
         let mut claimed = Vec::new();
+        let mut failed = None;
         for taken in futures::future::join_all(attempts).await {
-            claimed.extend(taken?);
+            match taken {
+                Ok(taken) => claimed.extend(taken),
+                Err(error) => failed = Some(error),
+            }
         }
-        Ok(claimed)
+        // What was claimed has to run, whatever became of the others.
+        match failed {
+            Some(error) if claimed.is_empty() => Err(error),
+            Some(error) => {
+                tracing::error!(%error, "a due job could not be claimed");
+                Ok(claimed)
+            }
+            None => Ok(claimed),
+        }
     }
 
     /// Says that the run is alive. `false`: the lease is gone, and nothing of this run will be committed.

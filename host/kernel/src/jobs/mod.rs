@@ -27,7 +27,7 @@
 //! are kept, longer ones are only counted. Leases compare the clocks of nodes: they must agree within a third of a lease.
 //!
 //! # Errors, in order of precedence
-//! In a call: `not-found` (no such job), `invalid` (payload, delay, key), `limit` (`jobs`, `payload`). To operators:
+//! In a call: `not-found` (no such job), `invalid` (payload, delay, key), `limit` (`jobs`, `payload`, `storage`). To operators:
 //! `invalid` (reason), `not-found`, `conflict` (the job's state, its unique key).
 
 mod backoff;

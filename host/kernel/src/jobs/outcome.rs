@@ -91,7 +91,9 @@ impl Jobs {
             code: failure.code.name,
             message: &failure.message,
             wait_ms,
-            counts: true,
+            // The call was not let in: that says nothing of the job, and takes none of its retries.
+            ran: failure.code != codes::BUSY,
+            counts: failure.code != codes::BUSY,
         };
         self.settle(&lease.row, &fault).await
     }
@@ -121,6 +123,7 @@ impl Jobs {
                 code: codes::UNAVAILABLE.name,
                 message,
                 wait_ms: 0,
+                ran: true,
                 counts: false,
             };
             if self.settle(&row, &fault).await? != Settled::Lost {
@@ -165,8 +168,9 @@ impl Jobs {
         let delay = backoff::delay(policy.backoff, held.count(held.attempt), self.core.rng.as_ref());
         let wait_ms = i64::try_from(delay.get()).unwrap_or(i64::MAX).max(fault.wait_ms);
         let due_ms = now_ms.saturating_add(wait_ms);
-        let dead = held.attempt >= held.max_attempts;
+        let dead = fault.ran && held.attempt >= held.max_attempts;
         let row = JobRow {
+            max_attempts: held.max_attempts.saturating_add(i64::from(!fault.ran)),
             state: if dead { JobState::Dead } else { JobState::Waiting }.as_str().into(),
             due_ms: if dead { held.due_ms } else { due_ms },
             finished_ms: dead.then_some(now_ms),
@@ -234,6 +238,8 @@ struct Fault<'a> {
     message: &'a str,
     /// What the failure itself asks to wait, at least.
     wait_ms: i64,
+    /// False where the attempt ended before its guest began.
+    ran: bool,
     /// A failure of the job itself, which its circuit counts.
     counts: bool,
 }

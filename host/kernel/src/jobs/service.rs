@@ -1,6 +1,6 @@
 //! What addons enqueue in a call, and what operators look at, retry and cancel.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bulla_base::{Bytes, EntryName, JobId, Millis, Subject, TenantId, TraceId};
@@ -93,6 +93,7 @@ impl Jobs {
         {
             return Ok(there);
         }
+        call.take_storage(payload.len())?;
         let id = JobId::draw(self.core.rng.as_ref());
         let delay = i64::try_from(options.delay_ms).unwrap_or(i64::MAX);
         let row = NewJob {
@@ -133,7 +134,12 @@ impl Jobs {
 
     /// What the jobs of a tenant that have not ended well take of its storage: waiting, running and dead ones.
     pub async fn waiting_bytes(&self, tenant: &TenantId) -> Result<Bytes, JobError> {
-        Ok(Bytes(store::waiting_bytes(&self.core.db, tenant).await?))
+        Ok(self.all_waiting_bytes().await?.remove(tenant).unwrap_or(Bytes(0)))
+    }
+
+    /// The same for every tenant that has any.
+    pub async fn all_waiting_bytes(&self) -> Result<BTreeMap<TenantId, Bytes>, JobError> {
+        Ok(store::all_waiting_bytes(&self.core.db).await?)
     }
 
     /// Gives a dead letter as many attempts again as it had at first, the next one now.

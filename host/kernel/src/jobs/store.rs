@@ -1,6 +1,8 @@
 //! The rows of jobs, and of what stands beside them: unique keys, lock keys, circuits, schedules.
 
-use bulla_base::{AddonName, EntryName, JobId, Subject, TenantId, TraceId};
+use std::collections::BTreeMap;
+
+use bulla_base::{AddonName, Bytes, EntryName, JobId, Subject, TenantId, TraceId};
 use bulla_store::{Arg, Db, Sql, StoreError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -126,7 +128,8 @@ struct Due {
 }
 
 #[derive(sqlx::FromRow)]
-struct Sum {
+struct TenantSum {
+    tenant: String,
     bytes: i64,
 }
 
@@ -194,9 +197,8 @@ const CIRCUIT_BY_ID: Sql = Sql::both(
      LEFT JOIN job p ON p.id = c.probe WHERE c.tenant = $1 AND c.id = $2",
 );
 const ALL_SCHEDULES: Sql = Sql::both("SELECT id, version, tenant, schedule, last_tick_ms FROM job_schedule");
-const BYTES: Sql = Sql::both(
-    "SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) AS bytes FROM job \
-     WHERE tenant = $1 AND state IN ('waiting', 'running', 'dead')",
+const ALL_BYTES: Sql = Sql::both(
+    "SELECT tenant, CAST(SUM(bytes) AS BIGINT) AS bytes FROM job WHERE state IN ('waiting', 'running', 'dead') GROUP BY tenant",
 );
 
 pub(super) fn key_id(tenant: &str, addon: &str, entry: &str, key: &str) -> String {
@@ -286,9 +288,13 @@ pub(super) async fn schedules(db: &Db) -> Result<Vec<ScheduleRow>, StoreError> {
     db.fetch(&ALL_SCHEDULES, &[]).await
 }
 
-pub(super) async fn waiting_bytes(db: &Db, tenant: &TenantId) -> Result<u64, StoreError> {
-    let sum: Option<Sum> = db.fetch_one(&BYTES, &[tenant.as_str().into()]).await?;
-    Ok(sum.map_or(0, |sum| u64::try_from(sum.bytes).unwrap_or(0)))
+pub(super) async fn all_waiting_bytes(db: &Db) -> Result<BTreeMap<TenantId, Bytes>, StoreError> {
+    let rows: Vec<TenantSum> = db.fetch(&ALL_BYTES, &[]).await?;
+    let sums = rows.into_iter().map(|row| {
+        let tenant = TenantId::new(&row.tenant).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        Ok((tenant, Bytes(u64::try_from(row.bytes).unwrap_or(0))))
+    });
+    sums.collect()
 }
 
 impl CircuitRow {

@@ -1,4 +1,4 @@
-//! Signing keys: Ed25519 (RFC 8032) for tenants, and the host's own for its audit checkpoints.
+//! Signing keys: Ed25519 (RFC 8032), each of a tenant. The key of the audit checkpoints is the room `audit`'s own.
 //!
 //! **Promises.** A private key is made here, sealed at rest under the master key (bound to tenant, alias and version), and never
 //! leaves: addons and operators get signatures and public keys. Signing reads no database. Rotating makes the next version; the
@@ -15,13 +15,11 @@
 //! older than a second).
 
 mod error;
-mod host;
 mod model;
 mod service;
 mod store;
 
 pub use error::KeysError;
-pub use host::{HostKey, HostKeyInfo, HostKeys};
 pub use model::{ALGORITHM, KeyInfo, KeyVersion, MAX_PAYLOAD_BYTES, MAX_PER_TENANT, MAX_VERSIONS, Signature};
 pub use service::Keys;
 

@@ -14,12 +14,6 @@ table! {
     }
 }
 
-table! {
-    pub(super) HOST_KEY = "host_key" {
-        purpose: text, key_version: bigint, public_key: text, sealed: text, created_ms: bigint, retired_ms: bigint,
-    }
-}
-
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
 pub(super) struct KeyRow {
     pub id: String,
@@ -32,19 +26,6 @@ pub(super) struct KeyRow {
     pub sealed: String,
     pub created_ms: i64,
     pub updated_ms: i64,
-}
-
-#[derive(Debug, Clone, Serialize, sqlx::FromRow)]
-pub(super) struct HostKeyRow {
-    pub id: String,
-    pub version: i64,
-    pub purpose: String,
-    pub key_version: i64,
-    pub public_key: String,
-    /// Empty once retired.
-    pub sealed: String,
-    pub created_ms: i64,
-    pub retired_ms: Option<i64>,
 }
 
 pub(super) fn id(tenant: &TenantId, alias: &Alias) -> String {
@@ -116,10 +97,4 @@ pub(super) async fn find(db: &Db, tenant: &TenantId, alias: &Alias) -> Result<Op
 pub(super) async fn list(db: &Db, tenant: &TenantId) -> Result<Vec<KeyRow>, StoreError> {
     let sql = Sql::both("SELECT * FROM tenant_key WHERE tenant = $1 ORDER BY alias");
     db.fetch(&sql, &[tenant.as_str().into()]).await
-}
-
-/// Every version of the host's key for `purpose`, from the first.
-pub(super) async fn host_keys(db: &Db, purpose: &str) -> Result<Vec<HostKeyRow>, StoreError> {
-    let sql = Sql::both("SELECT * FROM host_key WHERE purpose = $1 ORDER BY key_version");
-    db.fetch(&sql, &[purpose.into()]).await
 }

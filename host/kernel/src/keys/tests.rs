@@ -203,25 +203,3 @@ async fn without_the_right_master_key_nothing_is_signed() {
     let refused = without.create(&origin, &alias("next")).await.unwrap_err();
     assert_eq!(refused.code(), codes::MASTER_KEY_MISSING);
 }
-
-#[tokio::test]
-async fn the_hosts_key_is_made_once_and_rotates() {
-    let (core, _directory) = core().await;
-    let origin = origin(&core, "acme");
-    let host = HostKeys::new(&core, master(1));
-    let (one, two) = tokio::join!(host.checkpoint(&origin), host.checkpoint(&origin));
-    let (one, two) = (one.unwrap(), two.unwrap());
-    assert_eq!((one.public_key(), one.version()), (two.public_key(), 1));
-    let next = host.rotate_checkpoint(&origin).await.unwrap();
-    assert_eq!(next.version(), 2);
-    assert_eq!(host.checkpoint(&origin).await.unwrap().public_key(), next.public_key());
-    let known: Vec<_> = host.checkpoint_keys().await.unwrap().into_iter().map(|key| key.public_key).collect();
-    assert_eq!(known, [hex::encode(one.public_key()), hex::encode(next.public_key())]);
-    let signature = ed25519_dalek::Signature::from_bytes(&next.sign(b"checkpoint"));
-    VerifyingKey::from_bytes(&next.public_key()).unwrap().verify_strict(b"checkpoint", &signature).unwrap();
-
-    let wrong = HostKeys::new(&core, master(2)).checkpoint(&origin).await.unwrap_err();
-    assert_eq!(wrong.code(), codes::MASTER_KEY_WRONG);
-    let missing = HostKeys::new(&core, None).checkpoint(&origin).await.unwrap_err();
-    assert_eq!(missing.code(), codes::MASTER_KEY_MISSING);
-}

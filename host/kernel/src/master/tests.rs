@@ -31,15 +31,15 @@ fn what_is_sealed_opens_in_its_place_only() {
 
 #[test]
 fn no_changed_text_opens() {
-    let sealed = key(1).seal(Label::Checkpoint, "host_key/checkpoint/1", b"seed");
+    let sealed = key(1).seal(Label::Checkpoint, "audit_key/1", b"seed");
     for at in 0..sealed.len() {
         let mut changed = sealed.clone().into_bytes();
         changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
         let changed = String::from_utf8(changed).unwrap();
-        assert!(key(1).open(Label::Checkpoint, "host_key/checkpoint/1", &changed).is_err(), "byte {at}");
+        assert!(key(1).open(Label::Checkpoint, "audit_key/1", &changed).is_err(), "byte {at}");
     }
     for wrong in ["", "v1", "v1.", "v1..", "v2.x.y", &format!("v1.{}.AAAA", key(1).id())] {
-        assert!(key(1).open(Label::Checkpoint, "host_key/checkpoint/1", wrong).is_err(), "{wrong}");
+        assert!(key(1).open(Label::Checkpoint, "audit_key/1", wrong).is_err(), "{wrong}");
     }
 }
 

@@ -25,6 +25,10 @@ pub enum SequenceError {
     UnknownReservation { id: String },
     #[error("sequence `{key}` exists already with another definition; numbers were drawn from it")]
     Redefined { key: String },
+    #[error("`{object}` has another number of this sequence")]
+    Bound { object: String },
+    #[error("the sequences in memory are {age_ms} ms old")]
+    Stale { age_ms: u64 },
     #[error("number `{number}` is {state}")]
     State { number: String, state: &'static str },
     #[error(transparent)]
@@ -43,7 +47,8 @@ impl Coded for SequenceError {
             | Self::Expiry { .. }
             | Self::Reason => codes::INVALID,
             Self::UnknownSequence { .. } | Self::UnknownReservation { .. } => codes::NOT_FOUND,
-            Self::Redefined { .. } | Self::State { .. } => codes::CONFLICT,
+            Self::Redefined { .. } | Self::Bound { .. } | Self::State { .. } => codes::CONFLICT,
+            Self::Stale { .. } => codes::UNAVAILABLE,
             Self::Guest(error) => error.code(),
             Self::Store(error) => error.code(),
         }
@@ -63,7 +68,10 @@ impl From<SequenceError> for GuestError {
             SequenceError::Guest(error) => error,
             SequenceError::Store(error) => error.into(),
             SequenceError::UnknownSequence { .. } | SequenceError::UnknownReservation { .. } => Self::NotFound,
-            SequenceError::Redefined { .. } | SequenceError::State { .. } => Self::Conflict(error.to_string()),
+            SequenceError::Redefined { .. } | SequenceError::Bound { .. } | SequenceError::State { .. } => {
+                Self::Conflict(error.to_string())
+            }
+            SequenceError::Stale { .. } => Self::Unavailable { retry_after_ms: 1_000 },
             _ => Self::Invalid(error.to_string()),
         }
     }

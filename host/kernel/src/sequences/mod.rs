@@ -16,12 +16,14 @@
 //! removes the hold, a failed call frees it, and a sweeper frees those of a node that died.
 
 mod allocator;
+mod ending;
 mod error;
 mod format;
 mod model;
 mod overlay;
 mod service;
 mod store;
+mod uncommitted;
 #[cfg(test)]
 mod tests;
 
@@ -30,3 +32,4 @@ pub use format::{Format, Reset};
 pub use model::{Definition, Gaps, Number, NumberState, Reservation};
 pub use overlay::Overlay;
 pub use service::Sequences;
+pub use uncommitted::Uncommitted;

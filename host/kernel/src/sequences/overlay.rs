@@ -2,18 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use bulla_base::ReservationId;
+use bulla_base::{Alias, ObjectRef, ReservationId};
 use bulla_store::{Expect, Unit};
 
 use super::allocator::Hold;
 use super::model::{Gaps, Number, NumberState, Series};
 use super::store;
+use super::uncommitted::Uncommitted;
 
 /// The numbers a call works on. Reads see these before the committed rows.
 #[derive(Default)]
 pub struct Overlay {
     numbers: BTreeMap<ReservationId, Staged>,
     drawn: u32,
+    /// A number was asked for, whether it arrived or not.
+    draws: bool,
 }
 
 pub(super) struct Staged {
@@ -55,23 +58,38 @@ impl Overlay {
         self.fresh().any(|staged| staged.series.gaps == Gaps::Gapless)
     }
 
-    /// Marks every number of this call in a text that leaves although the call failed: it will be issued again.
-    pub fn mark_uncommitted(&self, text: &str) -> String {
-        self.fresh().fold(text.to_owned(), |text, staged| {
-            let number = &staged.number.text;
-            if text.contains(number.as_str()) { text.replace(number.as_str(), &format!("[uncommitted {number}]")) } else { text }
-        })
+    /// The numbers that are issued again if the call fails.
+    pub fn uncommitted(&self) -> Uncommitted {
+        Uncommitted::new(self.fresh().map(|staged| staged.number.text.clone()))
     }
 
-    /// Takes one fresh number out, to be given back.
-    pub(super) fn withdraw(&mut self, id: &ReservationId) -> Option<(Series, Hold)> {
-        match self.numbers.remove(id)? {
-            Staged { series, source: Source::Fresh(hold), .. } => Some((series, hold)),
-            stored => {
-                self.numbers.insert(id.clone(), stored);
-                None
-            }
+    /// True where the call has bound the object to another number of the sequence.
+    pub(super) fn binds_another(&self, key: &Alias, id: &ReservationId, object: &ObjectRef) -> bool {
+        let binds = |staged: &Staged| {
+            staged.bound && staged.series.key == *key && staged.number.object.as_ref() == Some(object)
+        };
+        self.numbers.iter().any(|(other, staged)| other != id && binds(staged))
+    }
+
+    pub(super) fn draws(&mut self) {
+        self.draws = true;
+    }
+
+    pub(super) fn has_drawn(&self) -> bool {
+        self.draws
+    }
+
+    /// The hold of a number that this call drew; none where an earlier call did.
+    pub(super) fn fresh_hold(&self, id: &ReservationId) -> Option<(Series, Hold)> {
+        match self.numbers.get(id)? {
+            Staged { series, source: Source::Fresh(hold), .. } => Some((series.clone(), *hold)),
+            _ => None,
         }
+    }
+
+    /// Takes a number out that was given back.
+    pub(super) fn withdraw(&mut self, id: &ReservationId) {
+        self.numbers.remove(id);
     }
 
     /// All fresh numbers of a call that came to its end.
@@ -101,7 +119,8 @@ impl Overlay {
             }
             if let (true, NumberState::Committed, Some(object)) = (staged.bound, staged.number.state, &staged.number.object) {
                 let binding = store::BindingRow::of(&staged.series, &staged.number);
-                unit.put(&store::BINDINGS, &store::binding_id(&staged.series, object), Expect::Absent, &binding);
+                let id = store::binding_id(&staged.series.tenant, &staged.series.key, object);
+                unit.put(&store::BINDINGS, &id, Expect::Absent, &binding);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use bulla_base::{Alias, ObjectRef, ReservationId, TenantId};
@@ -16,6 +17,7 @@ use super::store;
 use crate::call::Call;
 use crate::core::Core;
 use crate::grants::Capability;
+use crate::mirror::MAX_STALENESS;
 use crate::origin::Origin;
 
 /// An uncommitted reservation lives this long unless the guest says otherwise.
@@ -32,20 +34,27 @@ struct Defined {
 /// The room's operations.
 pub struct Sequences {
     core: Core,
-    allocator: Box<dyn Allocator>,
+    pub(super) allocator: Box<dyn Allocator>,
     definitions: ArcSwap<Definitions>,
+    /// One look at a time: an earlier one must not undo what a later one found.
+    looking: tokio::sync::Mutex<()>,
+    /// Monotonic milliseconds of the last look.
+    looked_ms: AtomicU64,
 }
 
 impl Sequences {
     pub async fn open(core: Core) -> Result<Self, SequenceError> {
         let allocator = for_database(&core.db);
-        let sequences = Self { core, allocator, definitions: Default::default() };
+        let (definitions, looking, looked_ms) = Default::default();
+        let sequences = Self { core, allocator, definitions, looking, looked_ms };
         sequences.refresh().await?;
         Ok(sequences)
     }
 
     /// Reads the definitions again: after a change here, and every second where other nodes may change them.
     pub async fn refresh(&self) -> Result<(), SequenceError> {
+        let _one = self.looking.lock().await;
+        let looked_ms = self.monotonic_ms();
         let all = store::sequences(&self.core.db).await?;
         let definitions = all
             .into_iter()
@@ -54,6 +63,8 @@ impl Sequences {
             })
             .collect();
         self.definitions.store(Arc::new(definitions));
+        // The view is as old as the moment the look began.
+        self.looked_ms.store(looked_ms, Ordering::Release);
         Ok(())
     }
 
@@ -160,6 +171,7 @@ impl Sequences {
     /// The right to draw: checked here and again by each verb.
     pub fn open_for(&self, call: &mut Call, key: &Alias) -> Result<(), SequenceError> {
         call.require(Capability::Sequence(key))?;
+        self.fresh()?;
         self.sequence(&call.tenant, key).map(drop)
     }
 
@@ -171,6 +183,7 @@ impl Sequences {
         expires_in_s: Option<u32>,
     ) -> Result<Reservation, SequenceError> {
         call.require(Capability::Sequence(key))?;
+        self.fresh()?;
         let defined = self.sequence(&call.tenant, key)?;
         let sequence = &defined.sequence;
         let date = sequence.date(date)?;
@@ -183,6 +196,7 @@ impl Sequences {
         }
         let series = sequence.series(date);
         let now_ms = call.origin.at_ms;
+        call.sequences.draws();
         let hold = self.allocator.take(&series, &call.id, now_ms).await?;
         let number = Number {
             reservation: ReservationId::draw(self.core.rng.as_ref()),
@@ -230,6 +244,17 @@ impl Sequences {
         call.require(Capability::Sequence(key))?;
         self.bring_in(call, key, id).await?;
         let now_ms = call.origin.at_ms;
+        let bound = || SequenceError::Bound { object: object.to_string() };
+        if call.sequences.binds_another(key, id, object) {
+            return Err(bound());
+        }
+        if call.looks_first() {
+            let there = store::bound(&self.core.db, &call.tenant, key, object).await?;
+            let own = &staged(&mut call.sequences, key, id)?.number.text;
+            if there.is_some_and(|number| number != *own) {
+                return Err(bound());
+            }
+        }
         let staged = staged(&mut call.sequences, key, id)?;
         if staged.number.commit(object, now_ms)? {
             staged.bound = true;
@@ -257,9 +282,11 @@ impl Sequences {
         }
         staged.changed = true;
         // A number that nobody has seen is free again; one that an earlier call handed out is recorded as void.
-        let event = match call.sequences.withdraw(id) {
+        let event = match call.sequences.fresh_hold(id) {
             Some((series, hold)) => {
+                // It leaves the call once it is back: a deadline in between leaves it to the end of the call.
                 self.allocator.give_back(&series, hold).await?;
+                call.sequences.withdraw(id);
                 "sequence.returned"
             }
             None => "sequence.voided",
@@ -268,29 +295,20 @@ impl Sequences {
         Ok(())
     }
 
-    // ---- for the end of a call -----------------------------------------------------------------------------------
-
-    /// The call committed: its numbers are taken.
-    pub fn settle(&self, call: &mut Call) {
-        for (series, hold) in call.sequences.drain_fresh() {
-            self.allocator.settle(&series, hold);
-        }
-    }
-
-    /// The call failed before its commit (`in_doubt` false), or its commit did not say yes (`in_doubt` true).
-    pub async fn release(&self, call: &mut Call, in_doubt: bool) {
-        for (series, hold) in call.sequences.drain_fresh() {
-            if in_doubt {
-                self.allocator.doubt(&series);
-            }
-            if let Err(error) = self.allocator.give_back(&series, hold).await {
-                // The sweeper frees it once the hold's time is over.
-                tracing::warn!(%error, series = series.id(), value = hold.value, "a number could not be given back");
-            }
-        }
-    }
-
     // ---- inside --------------------------------------------------------------------------------------------------
+
+    /// Where other nodes may change the definitions, none is acted on that is older than [`MAX_STALENESS`].
+    fn fresh(&self) -> Result<(), SequenceError> {
+        let age_ms = self.monotonic_ms().saturating_sub(self.looked_ms.load(Ordering::Acquire));
+        if self.core.db.is_postgres() && u128::from(age_ms) > MAX_STALENESS.as_millis() {
+            return Err(SequenceError::Stale { age_ms });
+        }
+        Ok(())
+    }
+
+    fn monotonic_ms(&self) -> u64 {
+        u64::try_from(self.core.clock.monotonic().as_millis()).unwrap_or(u64::MAX)
+    }
 
     fn defined(&self, tenant: &TenantId, key: &Alias) -> Option<Arc<Defined>> {
         self.definitions.load().get(&(tenant.clone(), key.clone())).cloned()

@@ -22,7 +22,9 @@ bulla_store::table! {
 }
 bulla_store::table! {
     /// PostgreSQL only: a number held by a running call; `version` is the fencing token.
-    pub(super) HOLDS = "sequence_hold" { series: text, value: bigint, call: text, until_ms: bigint }
+    pub(super) HOLDS = "sequence_hold" {
+        series: text, value: bigint, call: text, again: bigint, until_ms: bigint
+    }
 }
 
 #[derive(Debug, Serialize, sqlx::FromRow)]
@@ -80,12 +82,18 @@ const EXTENT: Sql = Sql::both(
 const VALUES: Sql = Sql::both(
     "SELECT value FROM sequence_number WHERE tenant = $1 AND series_key = $2 AND period = $3 ORDER BY value",
 );
+const BOUND: Sql = Sql::both("SELECT number FROM sequence_binding WHERE tenant = $1 AND id = $2");
 const DRAWN: Sql = Sql::both("SELECT COUNT(*) AS count FROM sequence_number WHERE tenant = $1 AND series_key = $2");
 
 #[derive(sqlx::FromRow)]
 pub(super) struct Extent {
     pub count: i64,
     pub head: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct Bound {
+    number: String,
 }
 
 #[derive(sqlx::FromRow)]
@@ -152,8 +160,20 @@ impl BindingRow {
     }
 }
 
-pub(super) fn binding_id(series: &Series, object: &ObjectRef) -> String {
-    format!("{}/{}/{object}", series.tenant, series.key)
+pub(super) fn binding_id(tenant: &TenantId, key: &Alias, object: &ObjectRef) -> String {
+    format!("{tenant}/{key}/{object}")
+}
+
+/// The number that the object has in this sequence.
+pub(super) async fn bound(
+    db: &Db,
+    tenant: &TenantId,
+    key: &Alias,
+    object: &ObjectRef,
+) -> Result<Option<String>, StoreError> {
+    let id = binding_id(tenant, key, object);
+    let row: Option<Bound> = db.fetch_one(&BOUND, &[tenant.as_str().into(), (&id).into()]).await?;
+    Ok(row.map(|row| row.number))
 }
 
 pub(super) fn sequence_id(tenant: &TenantId, key: &Alias) -> String {

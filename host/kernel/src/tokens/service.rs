@@ -72,7 +72,8 @@ impl Tokens {
             revoked_ms: None,
         };
         let row = TokenRow::new(&token, text.hash());
-        let detail = json!({"roles": token.roles, "expires-ms": token.expires_ms});
+        // Who may make tokens may make one in another's name: the log says whose.
+        let detail = json!({"for": token.subject, "roles": token.roles, "expires-ms": token.expires_ms});
         let token = self.write(origin, Expect::Fresh, row, "token.created", detail).await?;
         Ok((token, text))
     }

@@ -36,8 +36,14 @@ const REFUSED: &[&str] = &[
 ];
 const SAME_ONE: &[&str] = &["not", "if", "then", "else"];
 const SAME_LIST: &[&str] = &["allOf", "anyOf", "oneOf"];
-const CHILD_ONE: &[&str] =
-    &["items", "additionalProperties", "contains", "propertyNames", "unevaluatedItems", "unevaluatedProperties"];
+const CHILD_ONE: &[&str] = &[
+    "items",
+    "additionalProperties",
+    "contains",
+    "propertyNames",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+];
 
 /// What a contract may still hold.
 #[derive(Debug, Clone, Copy)]
@@ -193,7 +199,9 @@ impl<'s> Schemas<'s> {
                 _ => None,
             };
             let shown: String = reference.chars().take(80).collect();
-            node.same.push(target.ok_or_else(|| format!("`{shown}` is not `#` or `#/$defs/<name>` of the schema"))?);
+            node.same.push(
+                target.ok_or_else(|| format!("`{shown}` is not `#` or `#/$defs/<name>` of the schema"))?,
+            );
         }
         Ok(())
     }
@@ -324,11 +332,11 @@ mod tests {
     #[test]
     fn what_doubles_at_each_step_is_refused() {
         let mut defs = Map::new();
-        for step in 0..30 {
+        for step in 0..20 {
             let next = json!({"$ref": format!("#/$defs/s{}", step + 1)});
             defs.insert(format!("s{step}"), json!({"anyOf": [next, next]}));
         }
-        defs.insert("s30".into(), json!(false));
+        defs.insert("s20".into(), json!(false));
         assert!(refused(json!({"$defs": defs, "$ref": "#/$defs/s0"})).contains("steps"));
     }
 
@@ -354,7 +362,8 @@ mod tests {
             "#/$defs/a/items",
             "",
         ] {
-            let schema = json!({"$defs": {"a": {"items": true}}, "properties": {"a": true}, "$ref": reference});
+            let schema =
+                json!({"$defs": {"a": {"items": true}}, "properties": {"a": true}, "$ref": reference});
             assert!(refused(schema).contains("is not `#`"), "{reference}");
         }
         for keyword in REFUSED {

@@ -12,7 +12,7 @@ use bulla_signing::manifest::{self, Idempotency};
 use bulla_store::Unit;
 use serde_json::json;
 
-use super::{Dispatcher, Ended};
+use super::{Dispatcher, Ended, PATIENCE};
 use crate::contract::Checked;
 use crate::supply::Active;
 
@@ -83,6 +83,15 @@ impl Dispatcher {
 
     /// Code that may not run is refused, and the tenant's log says so.
     async fn refused_code(&self, request: &CallRequest, installed: &Installed, failure: Failure) -> Failure {
+        // A flood of calls that are refused is no flood of entries.
+        let limits = self.quotas.limits(&request.tenant, None).complete();
+        let _permit = match self.admission.admit(&request.tenant, &limits, PATIENCE).await {
+            Ok(permit) => permit,
+            Err(busy) => {
+                self.metrics.throttled(busy.reason.name());
+                return busy.failure();
+            }
+        };
         let event = if failure.code == codes::DENIED { "call.denied" } else { "addon.refused" };
         let detail = json!({"code": failure.code.name, "reason": failure.message, "digest": installed.digest});
         let mut unit = Unit::default();

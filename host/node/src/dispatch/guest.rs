@@ -22,7 +22,13 @@ pub(super) struct Finished {
 }
 
 impl Dispatcher {
-    pub(super) async fn guest(&self, request: &CallRequest, id: &CallId, ready: &Ready) -> Result<Finished, Failure> {
+    pub(super) async fn guest(
+        &self,
+        request: &CallRequest,
+        id: &CallId,
+        ready: &Ready,
+        first: bool,
+    ) -> Result<Finished, Failure> {
         let wasi = self.wasi(ready)?;
         let origin = CallOrigin {
             id: id.clone(),
@@ -38,6 +44,8 @@ impl Dispatcher {
             ready.limits,
             ready.installed.grants.clone(),
         );
+        let call = call.with_storage_left(self.storage.left(&request.tenant, ready.limits.storage));
+        let call = if first { call } else { call.run_again() };
         let state = HostState::new(call, self.rooms.clone(), wasi);
         let (outcome, usage, state) = bulla_engine::run(
             &self.engine,
@@ -75,9 +83,10 @@ fn judged(outcome: Outcome, call: &Call, ready: &Ready) -> (Result<Vec<u8>, Fail
     match outcome {
         Outcome::Ok(output) => (ready.contract().check_output(&output).map(|()| output), Vec::new()),
         Outcome::GuestError(error) => {
-            let message = call.sequences.mark_uncommitted(&error.message);
-            let details = call.sequences.mark_uncommitted(&String::from_utf8_lossy(&error.details));
-            let addon = serde_json::json!({"code": error.code, "details": details_of(&details)});
+            let unseen = call.sequences.uncommitted();
+            let message = unseen.mark(&error.message);
+            let details = unseen.mark_json(details_of(&String::from_utf8_lossy(&error.details)));
+            let addon = serde_json::json!({"code": error.code, "details": details});
             (Err(Failure::new(codes::GUEST_ERROR, message).details(addon)), Vec::new())
         }
         Outcome::Failed(failed) => (Err(failed.failure()), failed.backtrace),

@@ -5,6 +5,7 @@ mod admit;
 mod ending;
 mod guest;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +21,10 @@ use bulla_kernel::origin::Origin;
 use bulla_kernel::ports::{CallReply, CallRequest, Dispatch, Quotas, Usage};
 use bulla_kernel::usage::Meter;
 use bulla_server::Metrics;
+use futures::FutureExt;
 use tokio::runtime::Handle;
 
+use crate::storage::Storage;
 use crate::supply::Supply;
 
 /// How long a call may wait for its turn before it is `busy`.
@@ -44,6 +47,7 @@ pub struct Parts {
     pub admission: Arc<Admission>,
     pub idempotency: Arc<Idempotency>,
     pub usage: Arc<Meter>,
+    pub storage: Arc<Storage>,
     pub metrics: Arc<Metrics>,
 }
 
@@ -80,11 +84,22 @@ impl Dispatcher {
     pub async fn run(&self, request: CallRequest) -> Ended {
         let (this, id) = (self.clone(), CallId::draw(self.core.rng.as_ref()));
         let (trace, call) = (request.trace.clone(), id.clone());
-        match self.workers.spawn(async move { this.whole(&request, id).await }).await {
+        match self.workers.spawn(async move { this.caught(&request, id).await }).await {
             Ok(ended) => ended,
-            Err(panic) => {
-                tracing::error!(%trace, "a call panicked in the host: {panic}");
+            Err(gone) => {
+                tracing::error!(%trace, "a call was given up: {gone}");
                 Ended::refused(trace, call, Failure::new(codes::INTERNAL, codes::INTERNAL.title))
+            }
+        }
+    }
+
+    /// A panic of the host ends one call, whose numbers come back, and nothing else: also where nobody waits for it any more.
+    async fn caught(&self, request: &CallRequest, id: CallId) -> Ended {
+        match AssertUnwindSafe(self.whole(request, id.clone())).catch_unwind().await {
+            Ok(ended) => ended,
+            Err(_) => {
+                tracing::error!(trace = %request.trace, call = %id, "a call panicked in the host");
+                self.panicked(request, id).await
             }
         }
     }

@@ -65,8 +65,18 @@ fn an_override_does_not_loosen_the_tier() {
 fn a_tenant_without_lines_has_the_default_tier_and_the_rest_the_hosts_defaults() {
     let limits = rules().limits(&tenant("unheard-of"), None);
     assert_eq!(limits.fuel, Some(Fuel(50_000_000)));
-    assert_eq!(limits.memory, None);
-    assert_eq!(limits.complete().memory, Limits::default().memory);
+    assert_eq!(limits.memory, Some(Limits::default().memory));
+}
+
+#[test]
+fn a_manifest_does_not_go_beyond_the_hosts_default() {
+    let greedy = PartialLimits { host_call: Some(Bytes(1 << 40)), sends: Some(u32::MAX), ..Default::default() };
+    let limits = rules().limits(&tenant("acme"), Some(&addon("einvoice"))).least(&greedy).complete();
+    assert_eq!((limits.host_call, limits.sends), (Limits::default().host_call, Limits::default().sends));
+    let all = rules().explain(&tenant("acme"), &greedy, &addon("einvoice"));
+    let sends = all.iter().find(|source| source.limit == "sends").unwrap();
+    assert_eq!((sends.value.as_str(), sends.source.as_str()), ("16", "default"));
+    assert_eq!(sends.beaten, [format!("manifest: {}", u32::MAX)]);
 }
 
 #[test]

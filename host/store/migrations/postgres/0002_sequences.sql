@@ -55,6 +55,8 @@ CREATE TABLE sequence_hold (
     series TEXT NOT NULL,
     value BIGINT NOT NULL,
     call TEXT NOT NULL,
+    again BIGINT NOT NULL CHECK (again IN (0, 1)),
     until_ms BIGINT NOT NULL
 );
+CREATE INDEX sequence_hold_call ON sequence_hold (call);
 CREATE INDEX sequence_hold_until ON sequence_hold (until_ms);

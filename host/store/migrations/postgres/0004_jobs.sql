@@ -31,6 +31,7 @@ CREATE INDEX job_waiting ON job (fairness, tenant, due_ms, id) WHERE state = 'wa
 CREATE INDEX job_running ON job (lease_until_ms) WHERE state = 'running';
 CREATE INDEX job_finished ON job (state, finished_ms) WHERE finished_ms IS NOT NULL;
 CREATE INDEX job_tenant ON job (tenant, created_ms, id);
+CREATE INDEX job_storage ON job (tenant, bytes) WHERE state IN ('waiting', 'running', 'dead');
 
 -- One row for each unique key that a waiting or running job has.
 CREATE TABLE job_key (

@@ -11,15 +11,3 @@ CREATE TABLE tenant_key (
     updated_ms BIGINT NOT NULL,
     UNIQUE (tenant, alias)
 );
-
--- One row a version of a key of the host itself: `<purpose>/<key version>`. A retired version has no seed.
-CREATE TABLE host_key (
-    id TEXT PRIMARY KEY,
-    version BIGINT NOT NULL,
-    purpose TEXT NOT NULL,
-    key_version BIGINT NOT NULL,
-    public_key TEXT NOT NULL,
-    sealed TEXT NOT NULL,
-    created_ms BIGINT NOT NULL,
-    retired_ms BIGINT
-);

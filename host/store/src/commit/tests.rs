@@ -125,7 +125,7 @@ async fn a_unit_that_writes_a_row_twice_loses_alone_and_breaks_no_batch() {
 async fn a_batch_is_bounded_in_bytes() {
     let (_dir, db) = database().await;
     let journal = Arc::new(Counting::default());
-    let config = CommitterConfig { max_batch_bytes: 1_000, ..Default::default() };
+    let config = CommitterConfig { max_batch_bytes: 1_200, ..Default::default() };
     let (queue, waiting) = mpsc::channel(16);
     let mut replies = Vec::new();
     for (n, size) in [100, 100, 5_000, 100, 800, 800].into_iter().enumerate() {

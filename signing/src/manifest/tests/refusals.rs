@@ -156,3 +156,19 @@ fn what_is_not_toml_is_told_with_its_line() {
         (refused.clone(), refused)
     );
 }
+
+/// Each of them fits the size of a manifest and would be as deep as a stack.
+#[test]
+fn depth_is_refused_before_it_takes_the_stack() {
+    let deep = 100_000;
+    for text in [
+        format!("a = {}{}", "[".repeat(deep), "]".repeat(deep)),
+        format!("a = {}1{}", "{a = ".repeat(deep / 4), "}".repeat(deep / 4)),
+        format!("a{} = 1", ".a".repeat(deep)),
+        format!("[a{}]", ".a".repeat(deep)),
+        format!("[[a{}]]", ".a".repeat(deep)),
+    ] {
+        let start: String = text.chars().take(12).collect();
+        assert!(Manifest::parse(&text).is_err(), "{start}");
+    }
+}

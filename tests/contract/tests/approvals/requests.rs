@@ -97,7 +97,9 @@ async fn another_tenant_and_another_addon_see_nothing() {
         let mut own = call(&bench);
         assert_eq!(node.approvals.state(&mut own, &scope, &id).await.unwrap(), Status::Waiting);
         assert_eq!(node.approvals.waiting_bytes(&globex).await.unwrap().get(), 0);
-        assert!(node.approvals.waiting_bytes(&acme()).await.unwrap().get() > 16);
+        let kept = node.approvals.waiting_bytes(&acme()).await.unwrap();
+        assert!(kept.get() > 16);
+        assert_eq!(node.approvals.all_waiting_bytes().await.unwrap(), [(acme(), kept)].into());
     })
     .await;
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::bench::{acme, complete, enqueue, events, failure, keyed, node, now_ms, plain, specs, state};
-use bulla_base::{Coded, Failure, JobId, Millis, codes};
+use bulla_base::{Bytes, Coded, Failure, JobId, Millis, codes};
 use bulla_contract::on_both;
 use bulla_kernel::guest_error::GuestError;
 use bulla_kernel::jobs::{Enqueue, JobError, JobState, Jobs, JobsConfig, Page, Settled};
@@ -196,6 +196,22 @@ async fn what_cannot_be_enqueued_is_refused_in_order() {
 }
 
 #[tokio::test]
+async fn what_waits_counts_against_the_tenants_storage() {
+    on_both(async |bench| {
+        let node = node(&bench, specs(&[plain("deliver")])).await;
+        let mut call = bench.call("acme", Default::default()).with_storage_left(Bytes(100));
+        let payload = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2)).into_bytes();
+        node.jobs.enqueue(&mut call, "deliver", payload(60), Enqueue::default()).await.unwrap();
+        let refused = node.jobs.enqueue(&mut call, "deliver", payload(41), Enqueue::default()).await;
+        assert_eq!(refused.map_err(GuestError::from), Err(GuestError::Limit("storage".into())));
+        node.core.committer.commit(call.effects()).await.unwrap();
+        let kept = node.jobs.all_waiting_bytes().await.unwrap();
+        assert_eq!(kept, [(acme(), Bytes(60))].into());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_operator_cancels_what_does_not_run() {
     on_both(async |bench| {
         let node = node(&bench, specs(&[plain("deliver")])).await;
@@ -345,6 +361,45 @@ async fn a_restarted_host_takes_its_jobs_back_at_once() {
         bench.clock.advance(Duration::from_secs(1));
         let again = restarted.claim(1).await.unwrap().remove(0);
         assert_eq!((again.id(), again.job.attempt), (&id, 2));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_call_that_was_not_let_in_takes_no_retry() {
+    on_both(async |bench| {
+        let mut spec = plain("deliver");
+        spec.retries = 0;
+        spec.circuit = Some((1, Millis(60_000)));
+        let node = node(&bench, specs(&[spec])).await;
+        let id = enqueue(&bench, &node, "acme", "deliver", Enqueue::default()).await;
+        let busy = Failure::new(codes::BUSY, "busy").retry_after(Millis(7_000));
+        let claimed = node.jobs.claim(1).await.unwrap().remove(0);
+        let settled = node.jobs.failed(&claimed, &busy).await.unwrap();
+        let Settled::Again { due_ms } = settled else { panic!("{settled:?}") };
+        assert_eq!(due_ms, now_ms(&bench) + 7_000);
+        bench.clock.advance(Duration::from_millis(7_000));
+        let claimed = node.jobs.claim(1).await.unwrap().remove(0);
+        assert_eq!((claimed.id(), claimed.job.attempt), (&id, 2), "and its circuit is closed");
+        assert_eq!(node.jobs.failed(&claimed, &failure("no")).await.unwrap(), Settled::Dead);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_escaped_nul_is_kept_as_it_came() {
+    on_both(async |bench| {
+        let node = node(&bench, specs(&[plain("deliver")])).await;
+        let mut call = bench.call("acme", Default::default());
+        let payload = br#"{"text":"a\u0000b"}"#.to_vec();
+        let id = node.jobs.enqueue(&mut call, "deliver", payload, Enqueue::default()).await.unwrap();
+        node.core.committer.commit(call.effects()).await.unwrap();
+        let claimed = node.jobs.claim(1).await.unwrap().remove(0);
+        assert_eq!(claimed.request("v1".into()).input, br#"{"text":"a\u0000b"}"#);
+        let mut unit = Unit::default();
+        node.jobs.complete(&mut unit, &id, 1, br#""\u0000""#).await.unwrap();
+        node.core.committer.commit(unit).await.unwrap();
+        assert_eq!(node.jobs.get(&acme(), &id).await.unwrap().result, Some("\0".into()));
     })
     .await;
 }

@@ -147,7 +147,7 @@ fn malformed_requests_are_refused_by_what_is_wrong() {
     raw("text/plain", b"{}".to_vec()).refused("unsupported-media-type");
     raw("application/json", b"{".to_vec()).refused("invalid-input");
     raw("application/json", vec![0xff]).refused("invalid-input");
-    assert!(answer_to_a_large_body(&bench, &path).contains("too-large"));
+    assert!(answer_to_a_large_body(&acme.caller, &path).contains("too-large"));
     ask(&acme.caller, &Method::PATCH, &path).refused("method-not-allowed");
     acme.admin.get("/v1/nowhere").refused("not-found");
     acme.admin.get(&acme.path("/jobs?stat=dead")).refused("invalid");
@@ -160,13 +160,13 @@ fn malformed_requests_are_refused_by_what_is_wrong() {
 }
 
 /// What is said to a client that only announces its body: the server need not read it.
-fn answer_to_a_large_body(bench: &Bench, path: &str) -> String {
-    let mut stream = TcpStream::connect(bench.server.url.trim_start_matches("http://")).unwrap();
+fn answer_to_a_large_body(caller: &Client, path: &str) -> String {
+    let mut stream = TcpStream::connect(caller.url().trim_start_matches("http://")).unwrap();
     let length = 9 << 20;
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: bulla\r\ncontent-type: application/json\r\nauthorization: Bearer {}\r\n\
          content-length: {length}\r\nconnection: close\r\n\r\n",
-        bench.operator.token().unwrap()
+        caller.token().unwrap()
     );
     stream.write_all(head.as_bytes()).unwrap();
     let mut answer = String::new();

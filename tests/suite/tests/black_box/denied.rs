@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 /// Entries that stand for an effect; a denied call has none under its trace.
 fn effects(tenant: &Tenant, trace: &str) -> Vec<Value> {
     let mut entries = tenant.audit(&format!("trace={trace}"));
-    let observations = ["call.denied", "call.failed", "call.limited", "secret.used", "secret.answered", "key.used"];
+    let observations =
+        ["call.denied", "call.failed", "call.limited", "secret.used", "secret.answered", "key.used"];
     entries.retain(|entry| !observations.contains(&entry["event"].as_str().unwrap()));
     entries
 }

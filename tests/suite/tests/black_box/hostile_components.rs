@@ -1,7 +1,10 @@
 //! Components that no compiler makes: refused when they are installed, or held by the engine when they run.
 
+use std::time::Duration;
+
 use bulla_suite::addons::of_next_version;
 use bulla_suite::component::{DONE, MANIFEST};
+use bulla_suite::patience::timed;
 use bulla_suite::{Bench, Component, Reply, Tenant};
 use serde_json::json;
 
@@ -36,6 +39,32 @@ fn a_component_of_too_many_parts_is_not_installed() {
     assert!(acme.operator.get(&acme.path("/addons")).data().as_array().unwrap().is_empty());
     install(&bench, &acme, &plain()).ok();
     assert_eq!(acme.call("raw/go", &json!({})).data(), json!({}));
+}
+
+#[test]
+fn a_component_that_is_long_in_compiling_holds_nobody_up() {
+    let bench = Bench::start();
+    let (acme, neighbour) = (bench.tenant("acme"), bench.tenant("neighbour"));
+    install(&bench, &neighbour, &Component::with_body(DONE)).ok();
+    let function =
+        "(func (param i32) (result i32) (i32.mul (local.get 0) (i32.add (local.get 0) (i32.const 7))))";
+    let bomb = Component { fields: function.repeat(40_000), ..Component::with_body(DONE) };
+    let slowest = std::thread::scope(|scope| {
+        let installed = scope.spawn(|| install(&bench, &acme, &bomb));
+        let mut slowest = Duration::ZERO;
+        while !installed.is_finished() {
+            std::thread::sleep(Duration::from_millis(20));
+            let (health, took) = timed(|| bench.operator.get("/healthz"));
+            assert_eq!(health.status, 200);
+            let (call, longer) = timed(|| neighbour.call("raw/go", &json!({})));
+            call.ok();
+            slowest = slowest.max(took).max(longer);
+        }
+        installed.join().unwrap().ok();
+        slowest
+    });
+    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
+    acme.call("raw/go", &json!({})).ok();
 }
 
 #[test]

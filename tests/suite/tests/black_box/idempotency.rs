@@ -84,3 +84,27 @@ fn while_the_first_call_runs_a_second_one_is_told_to_come_back() {
     assert_eq!(acme.call_once("trespasser/send", "k1", &input).ok()["replayed"], true);
     assert_eq!(receiver.requests().len(), 1);
 }
+
+#[test]
+fn an_answer_that_the_tenant_has_no_room_for_ends_its_call() {
+    let bench = Bench::start();
+    let data = bench.server.data();
+    let quotas = std::fs::read_to_string(data.policy("quotas.toml")).unwrap();
+    let tight = "[tier.tight]\nstorage = \"300B\"\n[tenant.acme]\ntier = \"tight\"\n";
+    data.write_policy("quotas.toml", &format!("{quotas}\n{tight}"));
+    bench.operator.poke("/v1/policy/reload").ok();
+    let acme = bench.tenant("acme");
+    acme.install(&bench.publisher.package("glutton"), None).ok();
+    let echo = |key: &str, bytes: usize| acme.call_once("glutton/echo", key, &json!("x".repeat(bytes)));
+    echo("k1", 20).ok();
+    let reply = echo("k2", 400);
+    assert!(reply.refused("limit")["detail"].as_str().unwrap().contains("storage"), "{}", reply.text);
+    acme.call("glutton/echo", &json!("x".repeat(400))).ok();
+    // What is kept counts from the moment it is.
+    echo("k3", 200).ok();
+    echo("k4", 100).refused("limit");
+    assert_eq!(echo("k1", 20).ok()["replayed"], true);
+    assert_eq!(acme.audit("event=call.answered").len(), 2);
+    assert_eq!(acme.audit("event=call.limited").len(), 2);
+    assert_eq!(acme.audit("event=call.failed").len(), 2);
+}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bulla_suite::client::Method;
 use bulla_suite::server::refuses_connections;
 use bulla_suite::trespasser::{outgoing, tenant};
 use bulla_suite::{Answer, Bench, Client, Data, Gate, Receiver, Server, until};
@@ -40,8 +41,10 @@ fn a_stopping_server_finishes_what_it_began_and_takes_nothing_new() {
         receiver.wait_for(1);
         bench.server.ask_to_stop();
         until("the door to close", || {
+            // A connection that came in between is reset.
             let fresh = Client::new(&url, None);
-            (refuses_connections(&url) || fresh.get("/readyz").status == 503).then_some(())
+            let ready = fresh.try_finish(fresh.request(Method::GET, "/readyz"));
+            (refuses_connections(&url) || ready.is_ok_and(|reply| reply.status == 503)).then_some(())
         });
         assert!(!call.is_finished());
         gate.open();
@@ -67,7 +70,7 @@ fn a_call_that_does_not_end_in_time_is_rolled_back_when_the_server_stops() {
         });
         let request = acme
             .caller
-            .request(reqwest_post(), &acme.path("/actions/trespasser/send_then_draw"))
+            .request(Method::POST, &acme.path("/actions/trespasser/send_then_draw"))
             .header("content-type", "application/json")
             .body(both.to_string());
         let caller = &acme.caller;
@@ -82,10 +85,6 @@ fn a_call_that_does_not_end_in_time_is_rolled_back_when_the_server_stops() {
     bench.follow(&mut [&mut acme]);
     assert!(acme.numbers("granted").is_empty());
     assert!(acme.verify_audit()["fault"].is_null());
-}
-
-fn reqwest_post() -> bulla_suite::client::Method {
-    bulla_suite::client::Method::POST
 }
 
 #[test]

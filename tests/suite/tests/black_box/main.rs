@@ -15,6 +15,7 @@ mod jobs;
 mod lifecycle;
 mod manifest;
 mod manifest_jobs;
+mod manifest_limits;
 mod neighbours;
 mod new_addon;
 mod package;

@@ -1,18 +1,18 @@
 //! A field of the manifest that nobody reads would be a promise that nobody keeps: each is changed, and something changes.
 
 use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 
 use bulla_suite::addons::{all_of, edited, guest, of_next_version};
-use bulla_suite::patience::timed;
-use bulla_suite::{Answer, Bench, Cli, Receiver, Reply, Tenant, manifest, trespasser};
+use bulla_suite::{Bench, Cli, Receiver, Reply, Tenant, manifest, trespasser};
 use serde_json::{Value, json};
 
-use crate::manifest_jobs;
+use crate::{manifest_jobs, manifest_limits};
 
 /// A field, and the proof that it is read.
 pub type Proof = (&'static str, fn(&Bench));
 
-/// All fields but those of jobs.
+/// All fields but those of jobs and limits.
 const FIELDS: &[Proof] = &[
     ("addon.name", name),
     ("addon.version", version),
@@ -30,43 +30,20 @@ const FIELDS: &[Proof] = &[
     ("capabilities.keys.purpose", key_purpose),
     ("capabilities.wasi.imports", wasi_imports),
     ("capabilities.wasi.directory", wasi_directory),
-    ("suggested.rate", suggested_rate),
-    ("limits.fuel", |bench| call_limit(bench, "fuel", "100", "noop", json!({}), "fuel-exhausted")),
-    ("limits.deadline", deadline),
-    ("limits.memory", |bench| call_limit(bench, "memory", "1280KiB", "leave_bytes", marker(), "memory")),
-    ("limits.table-elements", |bench| call_limit(bench, "table-elements", 1, "noop", json!({}), "limit")),
-    ("limits.handles", handles),
-    ("limits.host-call", |bench| call_limit(bench, "host-call", "1KiB", "flood_log", count(1), "ok")),
-    ("limits.host-calls", |bench| call_limit(bench, "host-calls", "1KiB", "flood_log", count(100), "limit")),
-    ("limits.input", |bench| call_limit(bench, "input", "16B", "echo", json!("x".repeat(100)), "limit")),
-    ("limits.output", |bench| call_limit(bench, "output", "16B", "wide_output", count(100), "limit")),
-    ("limits.log", log),
-    ("limits.audit-entries", |bench| {
-        call_limit(bench, "audit-entries", 1, "flood_audit", count(2), "guest-error")
-    }),
-    ("limits.request-body", |bench| send_limit(bench, "request-body", "10B".into())),
-    ("limits.response-body", |bench| send_limit(bench, "response-body", "10B".into())),
-    ("limits.sends", |bench| send_limit(bench, "sends", 0.into())),
-    ("limits.reservations", reservations),
-    ("limits.jobs", jobs),
-    ("limits.concurrency", |bench| busy_among_a_dozen(bench, "concurrency", "queue")),
-    ("limits.queue", |bench| busy_among_a_dozen(bench, "queue", "concurrency")),
-    ("limits.rate", |bench| rate(bench, "limits.rate")),
-    ("limits.storage", storage),
 ];
 
 #[test]
 fn every_manifest_field_is_read() {
     let bench = Bench::start();
-    let all: Vec<_> = FIELDS.iter().chain(manifest_jobs::FIELDS).collect();
+    let all: Vec<_> = FIELDS.iter().chain(manifest_jobs::FIELDS).chain(manifest_limits::FIELDS).collect();
     let named: BTreeSet<_> = all.iter().map(|(field, _)| *field).collect();
     for limit in bulla_base::limits::NAMES {
         assert!(named.contains(format!("limits.{limit}").as_str()), "no proof for the limit `{limit}`");
     }
-    for (field, proof) in all {
-        eprintln!("{field}");
-        proof(&bench);
-    }
+    // All are tried, so that one run names every field that is not read.
+    let unread = |proof: &Proof| std::panic::catch_unwind(AssertUnwindSafe(|| proof.1(&bench))).is_err();
+    let failed: Vec<_> = all.into_iter().filter(|proof| unread(proof)).map(|(field, _)| field).collect();
+    assert!(failed.is_empty(), "not as it should be: {failed:?}");
 }
 
 #[test]
@@ -75,7 +52,7 @@ fn unknown_and_malformed_fields_are_refused() {
     let component = guest("glutton");
     let refused = |path: &str, value: toml::Value| {
         let text = edited(&manifest("glutton"), path, Some(value));
-        bench.publisher.try_seal(&text, &component).expect_err(path)
+        bench.publisher.try_seal(&text, &component).err().unwrap_or_else(|| panic!("`{path}` is taken"))
     };
     for path in [
         "addon.author",
@@ -111,15 +88,12 @@ pub fn install(
 ) {
     let text = edited(&of_next_version(&manifest(guest_name)), path, Some(value.into()));
     let package = bench.publisher.seal(&text, &guest(guest_name));
-    tenant.install(&package, Some(&all_of(&text, destination))).ok();
+    let name = text.parse::<toml::Table>().unwrap()["addon"]["name"].as_str().unwrap().to_owned();
+    tenant.reinstall(&name, &package, Some(&all_of(&text, destination))).ok();
 }
 
 pub fn count(count: u32) -> Value {
     json!({ "count": count })
-}
-
-fn marker() -> Value {
-    json!({"head": "one-half-of-it-", "tail": "the-other-half"})
 }
 
 fn name(bench: &Bench) {
@@ -196,57 +170,74 @@ fn budget(bench: &Bench, what: &str, value: &str) {
     assert!(tenant.audit(&format!("trace={}&event=call.over-budget", within.trace())).is_empty());
 }
 
-/// What the manifest does not ask for is denied, whatever is granted.
-fn not_asked(bench: &Bench, field: &str, path: &str, value: toml::Value, action: &str, input: &Value) {
-    let tenant = trespasser::tenant(bench, field, "https://receiver.example");
-    tenant.call(action, input).ok();
+/// A trespasser whose manifest differs in one place, in the place of the usual one.
+pub fn other_trespasser(
+    bench: &Bench,
+    tenant: &Tenant,
+    path: &str,
+    value: toml::Value,
+    grants: &Value,
+) -> Reply {
     let text = edited(&of_next_version(&manifest("trespasser")), path, Some(value));
-    let package = bench.publisher.seal(&text, &guest("trespasser"));
-    tenant.install(&package, Some(&trespasser::grants("https://receiver.example"))).ok();
-    let reply = tenant.call(action, input);
-    assert_eq!(reply.body["details"]["code"], "denied", "{path}: {}", reply.text);
+    tenant.reinstall("trespasser", &bench.publisher.seal(&text, &guest("trespasser")), Some(grants))
+}
+
+/// What the manifest does not ask for can be granted to nobody, and is denied. `kind` keeps one name that is asked for.
+fn not_asked(
+    bench: &Bench,
+    kind: &str,
+    path: &str,
+    value: toml::Value,
+    kept: Value,
+    action: &str,
+    input: &Value,
+) {
+    let tenant = trespasser::tenant(bench, &path.replace(['.', '_'], "-"), "https://receiver.example");
+    tenant.call(action, input).ok();
+    let mut grants = trespasser::grants("https://receiver.example");
+    let refused = other_trespasser(bench, &tenant, path, value.clone(), &grants);
+    assert!(refused.refused("invalid")["detail"].as_str().unwrap().contains("granted"), "{}", refused.text);
+    grants[kind] = kept;
+    other_trespasser(bench, &tenant, path, value, &grants).ok();
+    tenant.call(action, input).guest_refused("denied");
 }
 
 fn sequences(bench: &Bench) {
     let others = toml::Value::from(vec!["loose"]);
-    not_asked(bench, "sequences", "capabilities.sequences", others, "trespasser/peek", &json!("granted"));
+    let kept = json!(["loose"]);
+    not_asked(
+        bench,
+        "sequences",
+        "capabilities.sequences",
+        others,
+        kept,
+        "trespasser/peek",
+        &json!("granted"),
+    );
 }
 
 fn approvals(bench: &Bench) {
+    let others = toml::Value::from(vec!["withheld"]);
     let input = json!({"scope": "granted", "total": "1"});
-    // Asked for under another name, which is granted as well, so that the interface itself is not missing.
-    let tenant = trespasser::tenant(bench, "approvals", "https://receiver.example");
-    tenant.call("trespasser/evaluate", &input).ok();
-    let text = edited(&of_next_version(&manifest("trespasser")), "capabilities.approvals", Some(vec!["withheld"].into()));
-    let mut grants = trespasser::grants("https://receiver.example");
-    grants["approvals"] = json!(["granted", "withheld"]);
-    tenant.install(&bench.publisher.seal(&text, &guest("trespasser")), Some(&grants)).ok();
-    tenant.call("trespasser/evaluate", &input).guest_refused("denied");
+    let kept = json!(["withheld"]);
+    not_asked(bench, "approvals", "capabilities.approvals", others, kept, "trespasser/evaluate", &input);
 }
 
 fn secret_purpose(bench: &Bench) {
-    changed_purpose(bench, "secrets", "delivery", "trespasser/open_secret");
+    let kept = json!({"withheld": {"purpose": "delivery", "destinations": []}});
+    changed_purpose(bench, "secrets", "delivery", kept, "trespasser/open_secret");
 }
 
 fn key_purpose(bench: &Bench) {
-    changed_purpose(bench, "keys", "invoice", "trespasser/sign");
+    let kept = json!({"withheld": {"purpose": "invoice"}});
+    changed_purpose(bench, "keys", "invoice", kept, "trespasser/sign");
 }
 
 /// The purpose that was granted is not the one that the manifest asks for.
-fn changed_purpose(bench: &Bench, kind: &str, purpose: &str, action: &str) {
-    let tenant = trespasser::tenant(bench, &format!("{kind}-purpose"), "https://receiver.example");
+fn changed_purpose(bench: &Bench, kind: &str, purpose: &str, kept: Value, action: &str) {
+    let path = format!("capabilities.{kind}.granted.purpose");
     let input = json!({"alias": "granted", "purpose": purpose});
-    tenant.call(action, &input).ok();
-    let text = edited(
-        &manifest("trespasser"),
-        &format!("capabilities.{kind}.granted.purpose"),
-        Some("other".into()),
-    );
-    let mut grants = trespasser::grants("https://receiver.example");
-    // Another name of the kind keeps the interface granted.
-    grants[kind]["withheld"] = grants[kind]["granted"].clone();
-    tenant.install(&bench.publisher.seal(&text, &guest("trespasser")), Some(&grants)).ok();
-    tenant.call(action, &input).guest_refused("denied");
+    not_asked(bench, kind, &path, "other".into(), kept, action, &input);
 }
 
 /// What the author expects is what `--grant-all` grants.
@@ -258,6 +249,7 @@ fn secret_destinations(bench: &Bench) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("x.bulla");
     std::fs::write(&file, bench.publisher.seal(&text, &guest("trespasser"))).unwrap();
+    tenant.operator.delete(&tenant.path("/addons/trespasser")).ok();
     let install = ["addon", "install", file.to_str().unwrap(), "--tenant", &tenant.id, "--grant-all"];
     bench.server.data().cli(install).run().succeeds();
     tenant.call("trespasser/send", &trespasser::outgoing(&receiver.url("/"))).ok();
@@ -280,152 +272,26 @@ fn wasi_directory(bench: &Bench) {
     let tenant = tenant(bench, "wasi-directory");
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("note.txt"), "hello").unwrap();
-    let mut grants = all_of(&manifest("wasi-reader"), "");
-    grants["directory"] = json!({"path": dir.path(), "writable": true});
-    let install = |value: Option<toml::Value>| {
+    let bare = all_of(&manifest("wasi-reader"), "");
+    let mut open = bare.clone();
+    open["directory"] = json!({"path": dir.path(), "writable": true});
+    let install = |value: Option<toml::Value>, grants: &Value| {
         let text = edited(&of_next_version(&manifest("wasi-reader")), "capabilities.wasi.directory", value);
-        tenant.install(&bench.publisher.seal(&text, &guest("wasi-reader")), Some(&grants)).ok();
+        tenant.reinstall("wasi-reader", &bench.publisher.seal(&text, &guest("wasi-reader")), Some(grants))
     };
     let read = || tenant.call("wasi-reader/read", &json!({"path": "/note.txt"}));
     let write = || tenant.call("wasi-reader/write", &json!({"path": "/new.txt", "text": "x"}));
-    install(Some("read-write".into()));
+    install(Some("read-write".into()), &open).ok();
     read().ok();
     write().ok();
-    install(Some("read-only".into()));
+    // To write was granted and is not asked for.
+    install(Some("read-only".into()), &open).refused("invalid");
+    let mut closed = open.clone();
+    closed["directory"]["writable"] = json!(false);
+    install(Some("read-only".into()), &closed).ok();
     read().ok();
     write().guest_refused("io");
-    install(None);
+    install(None, &open).refused("invalid");
+    install(None, &bare).ok();
     read().guest_refused("io");
-}
-
-fn suggested_rate(bench: &Bench) {
-    rate(bench, "suggested.rate");
-}
-
-fn rate(bench: &Bench, path: &str) {
-    let tenant = tenant(bench, path);
-    install(bench, &tenant, "glutton", path, "1/s, burst 1", "");
-    let busy = |_: u32| tenant.call("glutton/noop", &json!({})).status == 429;
-    assert!((0..5).filter(|turn| busy(*turn)).count() >= 3);
-}
-
-/// With the limit the call ends with `code`, and the text names the limit; without it, it is `ok`.
-fn call_limit(
-    bench: &Bench,
-    limit: &str,
-    value: impl Into<toml::Value>,
-    action: &str,
-    input: Value,
-    code: &str,
-) {
-    let tenant = tenant(bench, &format!("limit-{limit}"));
-    tenant.install(&bench.publisher.package("glutton"), None).ok();
-    let action = format!("glutton/{action}");
-    tenant.call(&action, &input).ok();
-    install(bench, &tenant, "glutton", &format!("limits.{limit}"), value, "");
-    let reply = tenant.call(&action, &input);
-    if code == "ok" {
-        return host_call(&tenant);
-    }
-    assert_eq!(reply.body["code"], code, "{limit}: {}", reply.text);
-    if matches!(code, "limit" | "guest-error") {
-        assert!(reply.text.contains(limit), "{limit}: {}", reply.text);
-    }
-}
-
-/// A line of 100 bytes is carried; one of 2,000 is not.
-fn host_call(tenant: &Tenant) {
-    let reply = tenant.call("glutton/carry", &count(2_000));
-    assert!(reply.refused("limit")["detail"].as_str().unwrap().contains("`host-call`"), "{}", reply.text);
-}
-
-fn log(bench: &Bench) {
-    let tenant = tenant(bench, "limit-log");
-    install(bench, &tenant, "glutton", "limits.log", "250B", "");
-    let reply = tenant.call("glutton/flood_log", &count(10));
-    assert_eq!(reply.ok()["usage"]["log-bytes"], "200B");
-}
-
-fn trespasser_with(bench: &Bench, limit: &str, value: toml::Value, receiver: &Receiver) -> Tenant {
-    let tenant = trespasser::tenant(bench, &format!("limit-{limit}"), &receiver.origin());
-    let text = edited(&of_next_version(&manifest("trespasser")), &format!("limits.{limit}"), Some(value));
-    let package = bench.publisher.seal(&text, &guest("trespasser"));
-    tenant.install(&package, Some(&trespasser::grants(&receiver.origin()))).ok();
-    tenant
-}
-
-/// In a tier with so much fuel that the deadline comes first.
-fn deadline(bench: &Bench) {
-    let data = bench.server.data();
-    let quotas = std::fs::read_to_string(data.policy("quotas.toml")).unwrap();
-    let wide = "[tier.wide]\nfuel = \"100G\"\ndeadline = \"20s\"\n[tenant.limit-deadline]\ntier = \"wide\"\n";
-    data.write_policy("quotas.toml", &format!("{quotas}\n{wide}"));
-    bench.operator.poke("/v1/policy/reload").ok();
-    let tenant = tenant(bench, "limit-deadline");
-    install(bench, &tenant, "glutton", "limits.deadline", "200ms", "");
-    let (reply, took) = timed(|| tenant.call("glutton/spin", &json!({})));
-    assert!(reply.refused("deadline")["detail"].as_str().unwrap().contains("200ms"), "{}", reply.text);
-    assert!(took < std::time::Duration::from_secs(5), "{took:?}");
-}
-
-fn handles(bench: &Bench) {
-    let receiver = Receiver::willing();
-    let tenant = trespasser_with(bench, "handles", 0.into(), &receiver);
-    let reply = tenant.call("trespasser/peek", &json!("granted"));
-    assert!(reply.refused("limit")["detail"].as_str().unwrap().contains("handles"), "{}", reply.text);
-}
-
-fn send_limit(bench: &Bench, limit: &str, value: toml::Value) {
-    let receiver = Receiver::start(|_| Answer::status(200).body("a body of more than ten bytes"));
-    let tenant = trespasser_with(bench, limit, value, &receiver);
-    let mut input = trespasser::outgoing(&receiver.url("/"));
-    if limit == "request-body" {
-        input["body"] = json!("a body of more than ten bytes");
-    }
-    let reply: Reply = tenant.call("trespasser/send", &input);
-    assert!(reply.guest_refused("limit").to_string().contains(limit), "{}", reply.text);
-    assert_eq!(receiver.requests().len(), usize::from(limit == "response-body"));
-}
-
-fn reservations(bench: &Bench) {
-    let receiver = Receiver::willing();
-    let tenant = trespasser_with(bench, "reservations", 2.into(), &receiver);
-    tenant.call("trespasser/draw", &trespasser::draw("granted", 2)).ok();
-    tenant.call("trespasser/draw", &trespasser::draw("granted", 3)).guest_refused("limit");
-}
-
-fn jobs(bench: &Bench) {
-    let tenant = tenant(bench, "limit-jobs");
-    install(bench, &tenant, "nuisance", "limits.jobs", 2, "");
-    tenant.call("nuisance/enqueue_many", &count(2)).ok();
-    tenant.call("nuisance/enqueue_many", &count(3)).guest_refused("limit");
-}
-
-/// Each alone refuses none of a dozen calls at once; one running and one waiting refuses some.
-fn busy_among_a_dozen(bench: &Bench, limit: &str, other: &str) {
-    let busy = |id: &str, limits: &[&str]| {
-        let tenant = tenant(bench, &format!("limit-{limit}-{id}"));
-        let text = limits.iter().fold(manifest("glutton"), |text, limit| {
-            edited(&text, &format!("limits.{limit}"), Some(1.into()))
-        });
-        tenant.install(&bench.publisher.seal(&text, &guest("glutton")), None).ok();
-        std::thread::scope(|scope| {
-            let calls: Vec<_> =
-                (0..12).map(|_| scope.spawn(|| tenant.call("glutton/spin", &json!({})))).collect();
-            let replies: Vec<_> = calls.into_iter().map(|call| call.join().unwrap()).collect();
-            replies.iter().filter(|reply| reply.status == 429).count()
-        })
-    };
-    assert_eq!(busy("alone", &[other]), 0, "{other} alone");
-    assert!(busy("both", &[limit, other]) > 0, "{limit}");
-}
-
-fn storage(bench: &Bench) {
-    let tenant = tenant(bench, "limit-storage");
-    install(bench, &tenant, "nuisance", "limits.storage", "4KiB", "");
-    let order = json!({"job": "work", "delay-ms": 3_600_000, "payload": {"label": "x".repeat(1_000)}});
-    let replies: Vec<_> = (0..8).map(|_| tenant.call("nuisance/enqueue", &order)).collect();
-    let refused = replies.iter().find(|reply| reply.status != 200);
-    let refused = refused.unwrap_or_else(|| panic!("8 KB are kept within a limit of 4 KiB"));
-    assert!(refused.text.contains("storage"), "{}", refused.text);
 }

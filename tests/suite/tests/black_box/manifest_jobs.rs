@@ -77,9 +77,13 @@ fn lock_key(bench: &Bench) {
         });
         let id = field.unwrap_or("none");
         let tenant = bulla_suite::invoices::tenant(bench, &format!("lock-{id}"), &receiver.origin());
-        let text = edited(&of_next_version(&manifest("einvoice")), "jobs.deliver.lock-key", field.map(toml::Value::from));
+        let text = edited(
+            &of_next_version(&manifest("einvoice")),
+            "jobs.deliver.lock-key",
+            field.map(toml::Value::from),
+        );
         let package = bench.publisher.seal(&text, &guest("einvoice"));
-        tenant.install(&package, Some(&all_of(&text, &receiver.origin()))).ok();
+        tenant.reinstall("einvoice", &package, Some(&all_of(&text, &receiver.origin()))).ok();
         for turn in 0..3 {
             let document = numbered("standard", &format!("L-{turn}"));
             submit(&tenant, &format!("k{turn}"), &document, &receiver.url("/")).ok();

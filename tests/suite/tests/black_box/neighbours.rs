@@ -45,6 +45,21 @@ fn beyond_its_rate_a_tenant_is_told_when_to_come_back() {
 }
 
 #[test]
+fn beyond_its_storage_a_tenant_keeps_nothing_more() {
+    let (bench, acme, neighbour) = bench_with_quota("override.storage = \"8KiB\"");
+    for tenant in [&acme, &neighbour] {
+        tenant.install(&bench.publisher.package("nuisance"), None).ok();
+    }
+    let order = json!({"job": "work", "delay-ms": 3_600_000, "payload": {"label": "x".repeat(1_000)}});
+    let refused = (0..20).map(|_| acme.call("nuisance/enqueue", &order)).find(|reply| reply.status != 200);
+    let refused = refused.unwrap_or_else(|| panic!("20 KB are kept within 8 KiB"));
+    assert!(refused.text.contains("storage"), "{}", refused.text);
+    for _ in 0..20 {
+        neighbour.call("nuisance/enqueue", &order).ok();
+    }
+}
+
+#[test]
 fn beyond_its_queue_a_tenants_calls_are_busy_and_a_neighbours_are_not() {
     let quota = "override.concurrency = 1\noverride.queue = 1";
     let (_bench, acme, neighbour) = bench_with_quota(quota);

@@ -1,6 +1,7 @@
 //! Policies change while calls run: in one step, and only to something valid.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bulla_suite::{Bench, Tenant};
 use serde_json::{Value, json};
@@ -91,6 +92,8 @@ fn policies_are_reloaded_under_load_without_a_wrong_answer() {
                 scope.spawn(|| {
                     let mut calls = 0;
                     while !stop.load(Ordering::Relaxed) {
+                        // Below the tenant's own rate.
+                        std::thread::sleep(Duration::from_millis(30));
                         acme.call("glutton/noop", &json!({})).ok();
                         calls += 1;
                     }
@@ -99,6 +102,7 @@ fn policies_are_reloaded_under_load_without_a_wrong_answer() {
             })
             .collect();
         for turn in 0..20 {
+            std::thread::sleep(Duration::from_millis(20));
             quotas(&bench, &format!("[tenant.acme]\noverride.fuel = \"{}M\"", 10 + turn % 2));
             bench.operator.poke("/v1/policy/reload").ok();
         }

@@ -121,7 +121,11 @@ fn a_guest_that_sleeps_in_host_calls_ends_at_its_deadline() {
     let (reply, took) = timed(|| acme.call("trespasser/send_for_ever", &outgoing(&receiver.url("/"))));
     reply.refused("deadline");
     assert!(took < Duration::from_secs(4), "{took:?}");
-    assert!(acme.audit(&format!("trace={}", reply.trace())).iter().any(|entry| entry["detail"]["code"] == "deadline"));
+    assert!(
+        acme.audit(&format!("trace={}", reply.trace()))
+            .iter()
+            .any(|entry| entry["detail"]["code"] == "deadline")
+    );
 }
 
 #[test]

@@ -26,11 +26,14 @@ pub(super) trait Allocator: Send + Sync {
     /// The value that `take` would give now.
     async fn peek(&self, series: &Series) -> Result<i64, StoreError>;
 
-    /// The call did not commit: in a gapless series the value is free again. `in_doubt`: its commit may have come through
-    /// all the same, and only what is committed says which.
-    async fn give_back(&self, series: &Series, hold: Hold, in_doubt: bool) -> Result<(), StoreError>;
+    /// The running call does not want it after all: in a gapless series the value is free again. Again: nothing happens.
+    async fn give_back(&self, series: &Series, hold: Hold) -> Result<(), StoreError>;
 
-    /// As `give_back` in doubt, for everything that a call held which came to no end: it panicked.
+    /// The call did not commit: as `give_back` for all that it held. `in_doubt`: its commit may have come through all the
+    /// same, and only what is committed says which.
+    async fn release(&self, call: &CallId, held: &[(Series, Hold)], in_doubt: bool) -> Result<(), StoreError>;
+
+    /// As `release` in doubt, of a call that came to no end and cannot say what it held: it panicked.
     async fn abandon(&self, call: &CallId) -> Result<(), StoreError>;
 
     /// The call committed: the value is taken for ever.

@@ -24,8 +24,10 @@ impl PostgresAllocator {
 #[async_trait]
 impl Allocator for PostgresAllocator {
     async fn take(&self, series: &Series, call: &CallId, now_ms: i64) -> Result<Hold, StoreError> {
+        let again = i64::from(series.gaps == Gaps::Gapless);
         let series = series.id();
-        let args = [(&series).into(), call.as_str().into(), (now_ms + HOLD_MS).into()];
+        let args =
+            [(&series).into(), call.as_str().into(), again.into(), now_ms.saturating_add(HOLD_MS).into()];
         let held: Vec<Held> = self.db.shared(store::TAKE, &args).await?;
         let held = held.first().ok_or_else(|| StoreError::Unavailable(format!("no value of `{series}` could be held")))?;
         Ok(Hold { value: held.value, fence: Some(held.fence) })
@@ -38,14 +40,22 @@ impl Allocator for PostgresAllocator {
 
     async fn give_back(&self, series: &Series, hold: Hold) -> Result<(), StoreError> {
         let id = series.number_id(hold.value);
-        let again = i64::from(series.gaps == Gaps::Gapless);
-        self.db.shared_execute(store::GIVE_BACK, &[(&id).into(), hold.fence.unwrap_or(0).into(), again.into()]).await?;
+        self.db.shared_execute(store::GIVE_BACK, &[(&id).into(), hold.fence.unwrap_or(0).into()]).await?;
+        Ok(())
+    }
+
+    /// The fence answers a doubt: where the commit came through, the hold is gone with it. A reservation whose answer never
+    /// arrived is found as well.
+    async fn release(&self, call: &CallId, _: &[(Series, Hold)], _: bool) -> Result<(), StoreError> {
+        self.abandon(call).await
+    }
+
+    async fn abandon(&self, call: &CallId) -> Result<(), StoreError> {
+        self.db.shared_execute(store::ABANDON, &[call.as_str().into()]).await?;
         Ok(())
     }
 
     fn settle(&self, _: &Series, _: Hold) {}
-
-    fn doubt(&self, _: &Series) {}
 
     async fn sweep(&self, now_ms: i64) -> Result<u64, StoreError> {
         self.db.shared_execute(store::SWEEP, &[now_ms.into()]).await

@@ -25,8 +25,8 @@ WITH freed AS (
 ), taken AS (
     SELECT value FROM freed UNION ALL SELECT value FROM grown
 )
-INSERT INTO sequence_hold (id, version, series, value, call, until_ms)
-SELECT $1 || '/' || lpad(value::text, 19, '0'), nextval('sequence_fence'), $1, value, $2, $3 FROM taken
+INSERT INTO sequence_hold (id, version, series, value, call, again, until_ms)
+SELECT $1 || '/' || lpad(value::text, 19, '0'), nextval('sequence_fence'), $1, value, $2, $3, $4 FROM taken
 RETURNING value, version AS fence";
 
 pub(super) const PEEK: &str = "\
@@ -36,17 +36,27 @@ SELECT COALESCE(
     1
 ) AS value";
 
-/// Only the holder of the token frees the value, and only once.
+/// Only the holder of the token frees the value, and only once; a series that allows gaps issues nothing again.
 pub(super) const GIVE_BACK: &str = "\
 WITH released AS (
-    DELETE FROM sequence_hold WHERE id = $1 AND version = $2 RETURNING id, series, value
+    DELETE FROM sequence_hold WHERE id = $1 AND version = $2 RETURNING id, series, value, again
 )
-INSERT INTO sequence_free (id, series, value) SELECT id, series, value FROM released WHERE $3 = 1
+INSERT INTO sequence_free (id, series, value) SELECT id, series, value FROM released WHERE again = 1
 ON CONFLICT (id) DO NOTHING";
 
-pub(super) const SWEEP: &str = "\
+pub(super) const ABANDON: &str = "\
 WITH released AS (
-    DELETE FROM sequence_hold WHERE until_ms <= $1 RETURNING id, series, value
+    DELETE FROM sequence_hold WHERE call = $1 RETURNING id, series, value, again
 )
-INSERT INTO sequence_free (id, series, value) SELECT id, series, value FROM released
+INSERT INTO sequence_free (id, series, value) SELECT id, series, value FROM released WHERE again = 1
+ON CONFLICT (id) DO NOTHING";
+
+/// Holds that a commit is just removing are left to it: waiting for several of them could be a deadlock.
+pub(super) const SWEEP: &str = "\
+WITH due AS (
+    SELECT id FROM sequence_hold WHERE until_ms <= $1 FOR UPDATE SKIP LOCKED
+), released AS (
+    DELETE FROM sequence_hold h USING due WHERE h.id = due.id RETURNING h.id, h.series, h.value, h.again
+)
+INSERT INTO sequence_free (id, series, value) SELECT id, series, value FROM released WHERE again = 1
 ON CONFLICT (id) DO NOTHING";
