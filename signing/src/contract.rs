@@ -77,10 +77,8 @@ impl Contract {
         if !sections(component)?.is_empty() {
             return Err(ContractError::Twice);
         }
-        let section = wasm_encoder::CustomSection {
-            name: Cow::Borrowed(SECTION),
-            data: Cow::Owned(self.to_json()?),
-        };
+        let section =
+            wasm_encoder::CustomSection { name: Cow::Borrowed(SECTION), data: Cow::Owned(self.to_json()?) };
         let mut bytes = component.to_vec();
         section.append_to_component(&mut bytes);
         Ok(bytes)
@@ -107,20 +105,12 @@ impl Contract {
 }
 
 fn check_size(size: usize) -> Result<(), ContractError> {
-    if size > MAX_BYTES {
-        Err(ContractError::TooLarge { size, max: MAX_BYTES })
-    } else {
-        Ok(())
-    }
+    if size > MAX_BYTES { Err(ContractError::TooLarge { size, max: MAX_BYTES }) } else { Ok(()) }
 }
 
 fn check_entries(kind: Entry, entries: &[EntryContract]) -> Result<(), ContractError> {
     if entries.len() > LIST_MAX {
-        return Err(ContractError::TooMany {
-            kind,
-            count: entries.len(),
-            max: LIST_MAX,
-        });
+        return Err(ContractError::TooMany { kind, count: entries.len(), max: LIST_MAX });
     }
     let mut names = BTreeSet::new();
     for entry in entries {
@@ -129,20 +119,11 @@ fn check_entries(kind: Entry, entries: &[EntryContract]) -> Result<(), ContractE
             return Err(ContractError::SameName { kind, name: name() });
         }
         if entry.doc.len() > DOC_MAX {
-            return Err(ContractError::Doc {
-                kind,
-                name: name(),
-                size: entry.doc.len(),
-                max: DOC_MAX,
-            });
+            return Err(ContractError::Doc { kind, name: name(), size: entry.doc.len(), max: DOC_MAX });
         }
         for (side, schema) in [("input", &entry.input), ("output", &entry.output)] {
             if !schema.is_object() && !schema.is_boolean() {
-                return Err(ContractError::NotASchema {
-                    kind,
-                    name: name(),
-                    side,
-                });
+                return Err(ContractError::NotASchema { kind, name: name(), side });
             }
         }
     }
@@ -157,25 +138,18 @@ fn same<'m>(
     let described: BTreeSet<_> = described.iter().map(|entry| &entry.name).collect();
     let listed: BTreeSet<_> = listed.collect();
     if let Some(name) = described.difference(&listed).next() {
-        return Err(ContractError::NotListed {
-            kind,
-            name: (*name).clone(),
-        });
+        return Err(ContractError::NotListed { kind, name: (*name).clone() });
     }
     if let Some(name) = listed.difference(&described).next() {
-        return Err(ContractError::NotDescribed {
-            kind,
-            name: (*name).clone(),
-        });
+        return Err(ContractError::NotDescribed { kind, name: (*name).clone() });
     }
     Ok(())
 }
 
 /// The content of each section `bulla:contract` at the component's own level.
 fn sections(component: &[u8]) -> Result<Vec<&[u8]>, ContractError> {
-    let malformed = |problem: &dyn fmt::Display| ContractError::NotAComponent {
-        problem: problem.to_string(),
-    };
+    let malformed =
+        |problem: &dyn fmt::Display| ContractError::NotAComponent { problem: problem.to_string() };
     let (mut parser, mut rest, mut found) = (Parser::new(0), component, Vec::new());
     loop {
         let payload = match parser.parse(rest, true).map_err(|error| malformed(&error))? {
@@ -186,10 +160,9 @@ fn sections(component: &[u8]) -> Result<Vec<&[u8]>, ContractError> {
             Chunk::NeedMoreData(_) => return Err(malformed(&"it ends too early")),
         };
         match payload {
-            Payload::Version {
-                encoding: Encoding::Module,
-                ..
-            } => return Err(malformed(&"it is a core module")),
+            Payload::Version { encoding: Encoding::Module, .. } => {
+                return Err(malformed(&"it is a core module"));
+            }
             // What is nested is not ours to read: the parser goes on after it.
             Payload::ModuleSection { unchecked_range, .. }
             | Payload::ComponentSection { unchecked_range, .. } => {
@@ -238,18 +211,9 @@ pub enum ContractError {
     #[error("the contract describes the {kind} `{name}` twice")]
     SameName { kind: Entry, name: EntryName },
     #[error("the documentation of the {kind} `{name}` has {size} bytes, {max} are the most")]
-    Doc {
-        kind: Entry,
-        name: EntryName,
-        size: usize,
-        max: usize,
-    },
+    Doc { kind: Entry, name: EntryName, size: usize, max: usize },
     #[error("the {side} of the {kind} `{name}` is not a JSON Schema: it must be an object or a boolean")]
-    NotASchema {
-        kind: Entry,
-        name: EntryName,
-        side: &'static str,
-    },
+    NotASchema { kind: Entry, name: EntryName, side: &'static str },
     #[error("the component has the {kind} `{name}`, the manifest does not list it")]
     NotListed { kind: Entry, name: EntryName },
     #[error("the manifest lists the {kind} `{name}`, the component does not have it")]

@@ -30,18 +30,12 @@ impl Digest {
 impl FromStr for Digest {
     type Err = InvalidDigest;
     fn from_str(text: &str) -> Result<Self, InvalidDigest> {
-        let refused = || InvalidDigest {
-            text: text.chars().take(80).collect(),
-        };
+        let refused = || InvalidDigest { text: text.chars().take(80).collect() };
         let mut bytes = [0u8; 32];
         hex::decode_to_slice(text, &mut bytes).map_err(|_| refused())?;
         let digest = Self(bytes);
         // One digest has one text: upper-case digits would be a second one.
-        if digest.to_string() == text {
-            Ok(digest)
-        } else {
-            Err(refused())
-        }
+        if digest.to_string() == text { Ok(digest) } else { Err(refused()) }
     }
 }
 
@@ -80,12 +74,9 @@ mod tests {
         let text = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Digest::of(b"").to_string(), text);
         assert_eq!(text.parse::<Digest>().unwrap(), Digest::of(b""));
-        for wrong in [
-            text.to_uppercase(),
-            text[1..].to_owned(),
-            format!("{text}0"),
-            format!("+{}", &text[1..]),
-        ] {
+        for wrong in
+            [text.to_uppercase(), text[1..].to_owned(), format!("{text}0"), format!("+{}", &text[1..])]
+        {
             assert_eq!(wrong.parse::<Digest>(), Err(InvalidDigest { text: wrong }));
         }
     }

@@ -41,10 +41,7 @@ pub(crate) fn entry(name: &str) -> EntryContract {
 }
 
 pub(crate) fn contract() -> Contract {
-    Contract {
-        actions: vec![entry("greet")],
-        jobs: vec![],
-    }
+    Contract { actions: vec![entry("greet")], jobs: vec![] }
 }
 
 pub(crate) fn component() -> Vec<u8> {

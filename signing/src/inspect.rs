@@ -43,10 +43,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, PackageError> {
     let statement = Statement::parse(&bytes[layout.statement])?;
     let (manifest, component) = (&bytes[layout.manifest], &bytes[layout.component]);
     let (manifest_file, component_file) = (Measured::of(manifest), Measured::of(component));
-    let stated = |file: &crate::package::FileStatement| Measured {
-        sha256: file.sha256,
-        size: file.size,
-    };
+    let stated = |file: &crate::package::FileStatement| Measured { sha256: file.sha256, size: file.size };
     Ok(Inspection {
         package: Measured::of(bytes),
         signed_at: statement.signed_at(),
@@ -64,10 +61,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, PackageError> {
 
 impl Measured {
     fn of(bytes: &[u8]) -> Self {
-        Self {
-            sha256: Digest::of(bytes),
-            size: bytes.len() as u64,
-        }
+        Self { sha256: Digest::of(bytes), size: bytes.len() as u64 }
     }
 }
 
@@ -81,10 +75,7 @@ mod tests {
         let key = fixtures::key();
         let package = fixtures::package(&key);
         let seen = inspect(package.bytes()).unwrap();
-        assert_eq!(
-            (seen.name.as_str(), seen.version.to_string().as_str()),
-            ("hello", "0.1.0")
-        );
+        assert_eq!((seen.name.as_str(), seen.version.to_string().as_str()), ("hello", "0.1.0"));
         assert_eq!(
             (seen.package.sha256, seen.key, seen.signed_at),
             (package.digest(), key.id(), fixtures::now())

@@ -33,9 +33,7 @@ impl PublisherKey {
     /// Reads a PKCS#8 private key (RFC 8410) in PEM, as `openssl genpkey -algorithm ed25519` writes it too.
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         // The parser's reason is not kept: it may quote the text, and the text is a private key.
-        SigningKey::from_pkcs8_pem(text)
-            .map(Self)
-            .map_err(|_| KeyError::NotPem)
+        SigningKey::from_pkcs8_pem(text).map(Self).map_err(|_| KeyError::NotPem)
     }
 
     /// The key as PKCS#8 in PEM; the caller's copy is wiped when dropped.
@@ -92,18 +90,14 @@ impl PublicKey {
 
     /// Whether `signature` holds for `message`, under the strict rules: one message and key have one valid `S`, no small orders.
     pub(crate) fn holds(&self, message: &[u8], signature: &[u8; SIGNATURE_LEN]) -> bool {
-        self.0
-            .verify_strict(message, &Signature::from_bytes(signature))
-            .is_ok()
+        self.0.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
     }
 }
 
 impl FromStr for PublicKey {
     type Err = KeyError;
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        let refused = || KeyError::NotAPublicKey {
-            text: text.chars().take(80).collect(),
-        };
+        let refused = || KeyError::NotAPublicKey { text: text.chars().take(80).collect() };
         let encoded = text.strip_prefix(PREFIX).ok_or_else(refused)?;
         let bytes = STANDARD.decode(encoded).map_err(|_| refused())?;
         Self::from_bytes(&bytes.try_into().map_err(|_| refused())?)
@@ -144,9 +138,7 @@ const KEY_ID_LEN: usize = 32;
 
 impl KeyId {
     pub fn of(key: &PublicKey) -> Self {
-        Self(hex::encode(
-            &Digest::of(&key.to_bytes()).as_bytes()[..KEY_ID_LEN / 2],
-        ))
+        Self(hex::encode(&Digest::of(&key.to_bytes()).as_bytes()[..KEY_ID_LEN / 2]))
     }
 
     pub fn as_str(&self) -> &str {
@@ -161,9 +153,7 @@ impl FromStr for KeyId {
         if valid {
             Ok(Self(text.to_owned()))
         } else {
-            Err(KeyError::NotAKeyId {
-                text: text.chars().take(80).collect(),
-            })
+            Err(KeyError::NotAKeyId { text: text.chars().take(80).collect() })
         }
     }
 }
@@ -255,10 +245,7 @@ mod tests {
         assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----\n"));
         assert_eq!(PublisherKey::from_pem(&pem).unwrap().public(), key.public());
         assert_ne!(PublisherKey::generate(&Entropy).public(), key.public());
-        assert_eq!(
-            PublisherKey::from_pem(&pem.replace("PRIVATE", "PUBLIC")).unwrap_err(),
-            KeyError::NotPem
-        );
+        assert_eq!(PublisherKey::from_pem(&pem.replace("PRIVATE", "PUBLIC")).unwrap_err(), KeyError::NotPem);
         assert_eq!(PublisherKey::from_pem("").unwrap_err(), KeyError::NotPem);
         assert_eq!(format!("{key:?}"), format!("PublisherKey({})", key.id()));
     }
@@ -268,35 +255,23 @@ mod tests {
         // RFC 8410, section 10.3, the first example.
         let pem = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
         let expected = "19bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1";
-        assert_eq!(
-            hex::encode(PublisherKey::from_pem(pem).unwrap().public().to_bytes()),
-            expected
-        );
+        assert_eq!(hex::encode(PublisherKey::from_pem(pem).unwrap().public().to_bytes()), expected);
     }
 
     #[test]
     fn a_public_key_has_one_text_and_one_id() {
         let text = public().to_string();
         assert_eq!(text.parse::<PublicKey>().unwrap(), public());
-        assert_eq!(
-            public().id().as_str(),
-            &Digest::of(&public().to_bytes()).to_string()[..32]
-        );
+        assert_eq!(public().id().as_str(), &Digest::of(&public().to_bytes()).to_string()[..32]);
         for wrong in [
             text.replace("ed25519", "rsa"),
             text.trim_end_matches('=').to_owned(),
             format!("{text} "),
             "ed25519:AAAA".into(),
         ] {
-            assert_eq!(
-                wrong.parse::<PublicKey>(),
-                Err(KeyError::NotAPublicKey { text: wrong })
-            );
+            assert_eq!(wrong.parse::<PublicKey>(), Err(KeyError::NotAPublicKey { text: wrong }));
         }
-        assert_eq!(
-            "AB".parse::<KeyId>(),
-            Err(KeyError::NotAKeyId { text: "AB".into() })
-        );
+        assert_eq!("AB".parse::<KeyId>(), Err(KeyError::NotAKeyId { text: "AB".into() }));
         assert!(public().id().as_str().to_uppercase().parse::<KeyId>().is_err());
     }
 
@@ -317,10 +292,7 @@ mod tests {
     /// The corner cases of Wycheproof, where the shared vectors lie beside the repository.
     #[test]
     fn wycheproof() {
-        let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../shared/vectors/wycheproof/ed25519_test.json"
-        );
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors/wycheproof/ed25519_test.json");
         let Ok(text) = std::fs::read_to_string(path) else {
             println!("skipped: no Wycheproof vectors at `{path}`");
             return;
@@ -329,10 +301,7 @@ mod tests {
         let mut seen = 0;
         for group in vectors["testGroups"].as_array().unwrap() {
             let key = hex::decode(group["publicKey"]["pk"].as_str().unwrap()).unwrap();
-            let key = key
-                .try_into()
-                .ok()
-                .and_then(|key| PublicKey::from_bytes(&key).ok());
+            let key = key.try_into().ok().and_then(|key| PublicKey::from_bytes(&key).ok());
             for test in group["tests"].as_array().unwrap() {
                 let message = hex::decode(test["msg"].as_str().unwrap()).unwrap();
                 let signature = hex::decode(test["sig"].as_str().unwrap()).unwrap();
@@ -340,13 +309,7 @@ mod tests {
                     (Some(key), Ok(signature)) => key.holds(&message, &signature),
                     _ => false,
                 };
-                assert_eq!(
-                    holds,
-                    test["result"] == "valid",
-                    "test {}: {}",
-                    test["tcId"],
-                    test["comment"]
-                );
+                assert_eq!(holds, test["result"] == "valid", "test {}: {}", test["tcId"], test["comment"]);
                 seen += 1;
             }
         }

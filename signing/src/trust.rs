@@ -89,18 +89,10 @@ impl TrustEntry {
         if self.purposes.is_empty() {
             return Err(TrustStoreError::NoPurpose { key: key() });
         }
-        if self
-            .not_before
-            .zip(self.not_after)
-            .is_some_and(|(from, until)| from >= until)
-        {
+        if self.not_before.zip(self.not_after).is_some_and(|(from, until)| from >= until) {
             return Err(TrustStoreError::EmptyWindow { key: key() });
         }
-        if self
-            .revoked
-            .as_ref()
-            .is_some_and(|revoked| !is_line(&revoked.reason, REASON_MAX))
-        {
+        if self.revoked.as_ref().is_some_and(|revoked| !is_line(&revoked.reason, REASON_MAX)) {
             return Err(TrustStoreError::Reason { key: key() });
         }
         Ok(())
@@ -109,33 +101,19 @@ impl TrustEntry {
     fn allows(&self, purpose: &str, addon: &AddonName, at: Timestamp) -> Result<(), TrustError> {
         let key = self.key.id();
         if let Some(Revocation { at, reason }) = &self.revoked {
-            return Err(TrustError::Revoked {
-                key,
-                at: *at,
-                reason: reason.clone(),
-            });
+            return Err(TrustError::Revoked { key, at: *at, reason: reason.clone() });
         }
         if let Some(from) = self.not_before.filter(|from| at < *from) {
             return Err(TrustError::NotYetValid { key, from });
         }
         if let Some(until) = self.not_after.filter(|until| at >= *until) {
-            return Err(TrustError::Expired {
-                key,
-                until,
-                rotated_by: self.rotated_by.clone(),
-            });
+            return Err(TrustError::Expired { key, until, rotated_by: self.rotated_by.clone() });
         }
         if !self.purposes.contains(purpose) {
-            return Err(TrustError::OtherPurpose {
-                key,
-                purpose: purpose.to_owned(),
-            });
+            return Err(TrustError::OtherPurpose { key, purpose: purpose.to_owned() });
         }
         if !self.names.is_empty() && !self.names.iter().any(|pattern| pattern.matches(addon)) {
-            return Err(TrustError::OtherName {
-                key,
-                addon: addon.clone(),
-            });
+            return Err(TrustError::OtherName { key, addon: addon.clone() });
         }
         Ok(())
     }
@@ -173,10 +151,7 @@ impl TrustStore {
         addon: &AddonName,
         at: Timestamp,
     ) -> Result<(), TrustError> {
-        let entry = self
-            .entries
-            .get(key)
-            .ok_or_else(|| TrustError::UnknownKey { key: key.clone() })?;
+        let entry = self.entries.get(key).ok_or_else(|| TrustError::UnknownKey { key: key.clone() })?;
         entry.allows(purpose, addon, at)
     }
 
@@ -194,9 +169,7 @@ impl TrustStore {
 
     /// Takes a key out. To keep the knowledge that it was bad, revoke it instead.
     pub fn remove(&mut self, key: &KeyId) -> Result<TrustEntry, TrustStoreError> {
-        self.entries
-            .remove(key)
-            .ok_or_else(|| TrustStoreError::NotFound { key: key.clone() })
+        self.entries.remove(key).ok_or_else(|| TrustStoreError::NotFound { key: key.clone() })
     }
 
     /// Withdraws a key for good. Revoking it again changes nothing: the first revocation stands.
@@ -205,10 +178,7 @@ impl TrustStore {
         if !is_line(reason, REASON_MAX) {
             return Err(TrustStoreError::Reason { key: key.clone() });
         }
-        entry.revoked.get_or_insert_with(|| Revocation {
-            at,
-            reason: reason.to_owned(),
-        });
+        entry.revoked.get_or_insert_with(|| Revocation { at, reason: reason.to_owned() });
         Ok(())
     }
 
@@ -235,21 +205,14 @@ impl TrustStore {
         if entry.revoked.is_some() || entry.rotated_by.is_some() || over || starts_later {
             return Err(TrustStoreError::NotRotatable { key: old.clone() });
         }
-        let successor = TrustEntry {
-            key: new,
-            not_before: Some(at),
-            not_after: None,
-            ..entry.clone()
-        };
+        let successor = TrustEntry { key: new, not_before: Some(at), not_after: None, ..entry.clone() };
         (entry.not_after, entry.rotated_by) = (Some(end), Some(id.clone()));
         self.entries.insert(id.clone(), successor);
         Ok(id)
     }
 
     fn entry_mut(&mut self, key: &KeyId) -> Result<&mut TrustEntry, TrustStoreError> {
-        self.entries
-            .get_mut(key)
-            .ok_or_else(|| TrustStoreError::NotFound { key: key.clone() })
+        self.entries.get_mut(key).ok_or_else(|| TrustStoreError::NotFound { key: key.clone() })
     }
 }
 
@@ -272,19 +235,11 @@ pub enum TrustError {
     #[error("the publisher key `{key}` is not in the trust store")]
     UnknownKey { key: KeyId },
     #[error("the publisher key `{key}` was revoked at `{at}`: {reason}")]
-    Revoked {
-        key: KeyId,
-        at: Timestamp,
-        reason: String,
-    },
+    Revoked { key: KeyId, at: Timestamp, reason: String },
     #[error("the publisher key `{key}` is not valid before `{from}`")]
     NotYetValid { key: KeyId, from: Timestamp },
     #[error("the publisher key `{key}` expired at `{until}`{}", successor(.rotated_by))]
-    Expired {
-        key: KeyId,
-        until: Timestamp,
-        rotated_by: Option<KeyId>,
-    },
+    Expired { key: KeyId, until: Timestamp, rotated_by: Option<KeyId> },
     #[error("the publisher key `{key}` is not trusted for the purpose `{purpose}`")]
     OtherPurpose { key: KeyId, purpose: String },
     #[error("the publisher key `{key}` is not trusted for the addon `{addon}`")]
@@ -292,9 +247,7 @@ pub enum TrustError {
 }
 
 fn successor(rotated_by: &Option<KeyId>) -> String {
-    rotated_by
-        .as_ref()
-        .map_or_else(String::new, |key| format!("; its successor is `{key}`"))
+    rotated_by.as_ref().map_or_else(String::new, |key| format!("; its successor is `{key}`"))
 }
 
 impl Coded for TrustError {

@@ -63,11 +63,7 @@ impl VerifiedAddon {
         trust.allows(&statement.key, PURPOSE_ADDON, &statement.name, at)?;
         let manifest = &bytes[layout.manifest];
         check_content(Part::Manifest, manifest, &statement.files.manifest)?;
-        check_content(
-            Part::Component,
-            &bytes[layout.component.clone()],
-            &statement.files.component,
-        )?;
+        check_content(Part::Component, &bytes[layout.component.clone()], &statement.files.component)?;
         let manifest = Manifest::parse_bytes(manifest)?;
         check_identity(&manifest, &statement)?;
         Ok(Self {
@@ -131,13 +127,7 @@ impl VerifiedAddon {
 
 impl fmt::Debug for VerifiedAddon {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "VerifiedAddon({} {} {})",
-            self.name(),
-            self.version(),
-            self.package_digest
-        )
+        write!(f, "VerifiedAddon({} {} {})", self.name(), self.version(), self.package_digest)
     }
 }
 
@@ -147,20 +137,12 @@ fn check_signature(
     statement: &Statement,
     trust: &TrustStore,
 ) -> Result<(), VerifyError> {
-    let unknown = || TrustError::UnknownKey {
-        key: statement.key.clone(),
-    };
+    let unknown = || TrustError::UnknownKey { key: statement.key.clone() };
     let entry = trust.find(&statement.key).ok_or_else(unknown)?;
-    let broken = || VerifyError::Signature {
-        key: statement.key.clone(),
-    };
+    let broken = || VerifyError::Signature { key: statement.key.clone() };
     let signature: &[u8; SIGNATURE_LEN] = bytes[layout.signature.clone()].try_into().map_err(|_| broken())?;
     let signed = signed_bytes(&bytes[layout.statement.clone()]);
-    if entry.key.holds(&signed, signature) {
-        Ok(())
-    } else {
-        Err(broken())
-    }
+    if entry.key.holds(&signed, signature) { Ok(()) } else { Err(broken()) }
 }
 
 fn check_content(part: Part, content: &[u8], stated: &FileStatement) -> Result<(), VerifyError> {
@@ -172,10 +154,7 @@ fn check_content(part: Part, content: &[u8], stated: &FileStatement) -> Result<(
 
 fn check_identity(manifest: &Manifest, statement: &Statement) -> Result<(), VerifyError> {
     if *manifest.name() != statement.name {
-        return Err(VerifyError::Name {
-            stated: statement.name.clone(),
-            manifest: manifest.name().clone(),
-        });
+        return Err(VerifyError::Name { stated: statement.name.clone(), manifest: manifest.name().clone() });
     }
     if *manifest.version() != statement.version {
         return Err(VerifyError::Version {

@@ -28,10 +28,7 @@ fn is_open(options: TokenStream) -> Result<bool> {
     if option == "open" {
         return Ok(true);
     }
-    Err(Error::new(
-        option.span(),
-        "the only option is `open`: unknown fields pass",
-    ))
+    Err(Error::new(option.span(), "the only option is `open`: unknown fields pass"))
 }
 
 fn has_named_fields(input: &DeriveInput) -> bool {

@@ -27,9 +27,8 @@ pub fn expand(kind: Kind, options: TokenStream, item: TokenStream) -> Result<Tok
         Some(ty) => (quote!(#ty), quote!(call, ::bulla::entry::decode::<#ty>(input)?)),
         None => (quote!(::bulla::entry::Empty), quote!(call)),
     };
-    let check = input_type(&function.sig)?
-        .is_none()
-        .then(|| quote!(::bulla::entry::decode::<#input>(input)?;));
+    let check =
+        input_type(&function.sig)?.is_none().then(|| quote!(::bulla::entry::decode::<#input>(input)?;));
     let role = match kind {
         Kind::Action => quote!(::bulla::entry::Action),
         Kind::Job => quote!(::bulla::entry::Job),
@@ -58,16 +57,10 @@ pub fn expand(kind: Kind, options: TokenStream, item: TokenStream) -> Result<Tok
 
 fn refuse_what_cannot_be_called(signature: &Signature) -> Result<()> {
     if let Some(asyncness) = signature.asyncness {
-        return Err(Error::new(
-            asyncness.span(),
-            "the kernel's functions are synchronous: no `async`",
-        ));
+        return Err(Error::new(asyncness.span(), "the kernel's functions are synchronous: no `async`"));
     }
     if !signature.generics.params.is_empty() {
-        return Err(Error::new(
-            signature.generics.span(),
-            "an entry has one contract: no generics",
-        ));
+        return Err(Error::new(signature.generics.span(), "an entry has one contract: no generics"));
     }
     if !(1..=2).contains(&signature.inputs.len()) {
         return Err(Error::new(
@@ -110,16 +103,12 @@ fn output_type(signature: &Signature) -> Result<&Type> {
 fn doc_text(attributes: &[Attribute]) -> String {
     let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
         Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
-            Expr::Lit(ExprLit {
-                lit: Lit::Str(text), ..
-            }) => Some(text.value()),
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
             _ => None,
         },
         _ => None,
     });
-    let lines: Vec<_> = lines
-        .map(|line| line.trim_end().trim_start_matches(' ').to_owned())
-        .collect();
+    let lines: Vec<_> = lines.map(|line| line.trim_end().trim_start_matches(' ').to_owned()).collect();
     lines.join("\n").trim().to_owned()
 }
 
@@ -128,9 +117,7 @@ mod tests {
     use super::*;
 
     fn refusal(options: &str, item: &str) -> String {
-        expand(Kind::Action, options.parse().unwrap(), item.parse().unwrap())
-            .unwrap_err()
-            .to_string()
+        expand(Kind::Action, options.parse().unwrap(), item.parse().unwrap()).unwrap_err().to_string()
     }
 
     #[test]

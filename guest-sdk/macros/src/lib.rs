@@ -32,7 +32,5 @@ pub fn job(options: TokenStream, item: TokenStream) -> TokenStream {
 /// A struct refuses unknown fields; `#[data(open)]` lets them pass.
 #[proc_macro_attribute]
 pub fn data(options: TokenStream, item: TokenStream) -> TokenStream {
-    data::expand(options.into(), item.into())
-        .unwrap_or_else(syn::Error::into_compile_error)
-        .into()
+    data::expand(options.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
 }

@@ -22,13 +22,8 @@ impl Approvals {
         let named = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_.-".contains(&b);
         let starts_with_letter = scope.starts_with(|c: char| c.is_ascii_lowercase());
         match starts_with_letter && scope.len() <= 63 && scope.bytes().all(named) {
-            true => Ok(Self {
-                scope: scope.to_owned(),
-            }),
-            false => Err(Error::new(
-                "invalid",
-                format!("`{scope}` is not the name of a scope"),
-            )),
+            true => Ok(Self { scope: scope.to_owned() }),
+            false => Err(Error::new("invalid", format!("`{scope}` is not the name of a scope"))),
         }
     }
 
@@ -41,20 +36,12 @@ impl Approvals {
     /// The same subject again while a request waits gives the same id.
     /// Errors: as [`Approvals::evaluate`], then `invalid` (subject, action), `limit(payload)`.
     pub fn request(&self, facts: impl Into<Facts>, subject: Subject, then: Continuation) -> Result<Approval> {
-        let subject = kernel::Subject {
-            object: subject.object,
-            digest: subject.digest,
-        };
-        let then = kernel::Continuation {
-            action: then.action,
-            payload: then.payload?,
-        };
-        Ok(
-            match kernel::request(&self.scope, &facts.into().into_kernel(), &subject, &then)? {
-                kernel::Outcome::NotRequired => Approval::NotRequired,
-                kernel::Outcome::Waiting(id) => Approval::Waiting { id },
-            },
-        )
+        let subject = kernel::Subject { object: subject.object, digest: subject.digest };
+        let then = kernel::Continuation { action: then.action, payload: then.payload? };
+        Ok(match kernel::request(&self.scope, &facts.into().into_kernel(), &subject, &then)? {
+            kernel::Outcome::NotRequired => Approval::NotRequired,
+            kernel::Outcome::Waiting(id) => Approval::Waiting { id },
+        })
     }
 
     /// How a request stands. Errors: `denied`, `not-found`.
@@ -97,22 +84,13 @@ pub struct Subject {
 impl Subject {
     /// The object with these bytes: an approval counts for exactly them.
     pub fn of(object: impl Into<String>, shown: impl AsRef<[u8]>) -> Self {
-        let digest = Sha256::digest(shown)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        Self {
-            object: object.into(),
-            digest,
-        }
+        let digest = Sha256::digest(shown).iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { object: object.into(), digest }
     }
 
     /// The object with a digest that is already known: 64 lower-case hex digits.
     pub fn new(object: impl Into<String>, digest: impl Into<String>) -> Self {
-        Self {
-            object: object.into(),
-            digest: digest.into(),
-        }
+        Self { object: object.into(), digest: digest.into() }
     }
 
     pub fn digest(&self) -> &str {
@@ -130,10 +108,7 @@ pub struct Continuation {
 
 /// After a positive decision, run this action of the same addon with this input: JSON of at most 256 KiB.
 pub fn then(action: &str, payload: &impl Serialize) -> Continuation {
-    Continuation {
-        action: action.to_owned(),
-        payload: entry::encode(payload),
-    }
+    Continuation { action: action.to_owned(), payload: entry::encode(payload) }
 }
 
 /// Named facts. Usually made with [`crate::facts!`].
@@ -152,10 +127,7 @@ impl Facts {
     }
 
     fn into_kernel(self) -> Vec<(String, kernel::Fact)> {
-        self.0
-            .into_iter()
-            .map(|(name, fact)| (name, fact.into()))
-            .collect()
+        self.0.into_iter().map(|(name, fact)| (name, fact.into())).collect()
     }
 }
 
@@ -274,10 +246,7 @@ mod tests {
     fn a_subject_is_bound_to_bytes() {
         let subject = Subject::of("invoice/1", b"abc");
         // FIPS 180-4, example B.1.
-        assert_eq!(
-            subject.digest(),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(subject.digest(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_ne!(subject, Subject::of("invoice/1", b"abd"));
     }
 
@@ -292,10 +261,7 @@ mod tests {
     #[test]
     fn an_approval_says_how_it_stands() {
         let waiting = Approval::Waiting { id: "a1".into() };
-        assert_eq!(
-            serde_json::to_string(&waiting).unwrap(),
-            r#"{"state":"waiting","id":"a1"}"#
-        );
+        assert_eq!(serde_json::to_string(&waiting).unwrap(), r#"{"state":"waiting","id":"a1"}"#);
         assert_eq!(waiting.id(), Some("a1"));
         assert!(!Approval::NotRequired.is_waiting());
     }

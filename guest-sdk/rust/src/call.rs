@@ -89,10 +89,7 @@ impl Call {
     /// Adds an entry `addon.<event>` about an object to the tenant's audit log. The log cannot forget: no personal data,
     /// no secrets. Errors: `invalid`, `limit(audit-entries)`.
     pub fn audit(&self, event: &str, object: impl AsRef<str>, detail: &[(&str, &str)]) -> Result<()> {
-        let detail: Vec<_> = detail
-            .iter()
-            .map(|(key, value)| (key.to_string(), value.to_string()))
-            .collect();
+        let detail: Vec<_> = detail.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
         Ok(kernel::audit::append(event, object.as_ref(), &detail)?)
     }
 
@@ -104,11 +101,7 @@ impl Call {
 
     /// [`Call::enqueue`] with a delay or a unique key. Errors: also `invalid` (options).
     pub fn enqueue_with(&self, job: &str, payload: &impl Serialize, options: JobOptions) -> Result<String> {
-        Ok(kernel::jobs::enqueue(
-            job,
-            &entry::encode(payload)?,
-            Some(&options.into()),
-        )?)
+        Ok(kernel::jobs::enqueue(job, &entry::encode(payload)?, Some(&options.into()))?)
     }
 }
 

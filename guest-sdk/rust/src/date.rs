@@ -19,10 +19,7 @@ impl Date {
         let text = text.into();
         match is_date(&text) {
             true => Ok(Self(text)),
-            false => Err(Error::new(
-                "invalid",
-                format!("`{text}` is not a date `YYYY-MM-DD`"),
-            )),
+            false => Err(Error::new("invalid", format!("`{text}` is not a date `YYYY-MM-DD`"))),
         }
     }
 
@@ -52,9 +49,7 @@ fn is_date(text: &str) -> bool {
         return false;
     }
     let number = |range: std::ops::Range<usize>| {
-        bytes[range].iter().try_fold(0, |sum, b| {
-            b.is_ascii_digit().then(|| sum * 10 + u64::from(b - b'0'))
-        })
+        bytes[range].iter().try_fold(0, |sum, b| b.is_ascii_digit().then(|| sum * 10 + u64::from(b - b'0')))
     };
     let (Some(year), Some(month), Some(day)) = (number(0..4), number(5..7), number(8..10)) else {
         return false;

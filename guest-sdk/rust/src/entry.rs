@@ -56,9 +56,7 @@ pub struct Empty {}
 /// The addon's contract, as JSON. Asks the host for nothing.
 pub fn describe(actions: &[Entry], jobs: &[Entry]) -> Vec<u8> {
     let list = |entries: &[Entry]| entries.iter().map(contract).collect::<Vec<_>>();
-    json!({ "actions": list(actions), "jobs": list(jobs) })
-        .to_string()
-        .into_bytes()
+    json!({ "actions": list(actions), "jobs": list(jobs) }).to_string().into_bytes()
 }
 
 fn contract(entry: &Entry) -> Value {
@@ -94,18 +92,10 @@ pub fn encode(value: &impl Serialize) -> Result<Vec<u8>> {
 
 /// The schema of what the host passes in: JSON Schema 2020-12.
 pub fn input_schema<T: JsonSchema>() -> Value {
-    SchemaSettings::draft2020_12()
-        .for_deserialize()
-        .into_generator()
-        .into_root_schema_for::<T>()
-        .to_value()
+    SchemaSettings::draft2020_12().for_deserialize().into_generator().into_root_schema_for::<T>().to_value()
 }
 
 /// The schema of what the addon answers: JSON Schema 2020-12.
 pub fn output_schema<T: JsonSchema>() -> Value {
-    SchemaSettings::draft2020_12()
-        .for_serialize()
-        .into_generator()
-        .into_root_schema_for::<T>()
-        .to_value()
+    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>().to_value()
 }

@@ -24,11 +24,7 @@ pub struct Error {
 impl Error {
     /// A refusal of the addon's own. `code`: 1 to 63 characters `a-z 0-9 _ . -`. `message`: at most 4,096 bytes.
     pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self {
-            code: code.into(),
-            message: message.into(),
-            details: None,
-        }
+        Self { code: code.into(), message: message.into(), details: None }
     }
 
     /// Adds details, at most 64 KiB as JSON. Details that cannot become JSON are left out, and the message says so.
@@ -85,15 +81,8 @@ impl From<serde_json::Error> for Error {
 
 impl From<Error> for addon::types::Failure {
     fn from(error: Error) -> Self {
-        let details = error
-            .details
-            .map(|value| value.to_string().into_bytes())
-            .unwrap_or_default();
-        Self {
-            code: error.code.into_owned(),
-            message: error.message,
-            details,
-        }
+        let details = error.details.map(|value| value.to_string().into_bytes()).unwrap_or_default();
+        Self { code: error.code.into_owned(), message: error.message, details }
     }
 }
 
@@ -141,25 +130,15 @@ mod tests {
     fn a_failure_carries_code_message_and_details() {
         let failure =
             addon::types::Failure::from(Error::new("too-late", "closed").with_details(json!({ "by": 3 })));
-        assert_eq!(
-            (failure.code.as_str(), failure.message.as_str()),
-            ("too-late", "closed")
-        );
+        assert_eq!((failure.code.as_str(), failure.message.as_str()), ("too-late", "closed"));
         assert_eq!(failure.details, br#"{"by":3}"#);
-        assert!(
-            addon::types::Failure::from(Error::new("a", "b"))
-                .details
-                .is_empty()
-        );
+        assert!(addon::types::Failure::from(Error::new("a", "b")).details.is_empty());
     }
 
     #[test]
     fn any_error_becomes_a_refusal() {
         let error = "x".parse::<u32>().or_refuse("bad-count").unwrap_err();
-        assert_eq!(
-            (error.code(), error.message()),
-            ("bad-count", "invalid digit found in string")
-        );
+        assert_eq!((error.code(), error.message()), ("bad-count", "invalid digit found in string"));
         assert_eq!(None::<u8>.or_refuse("absent").unwrap_err().code(), "absent");
     }
 }

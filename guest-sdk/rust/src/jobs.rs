@@ -33,9 +33,6 @@ impl JobOptions {
 impl From<JobOptions> for kernel::Options {
     fn from(options: JobOptions) -> Self {
         let delay_ms = options.delay.as_millis().try_into().unwrap_or(u64::MAX);
-        Self {
-            delay_ms,
-            unique_key: options.unique_key,
-        }
+        Self { delay_ms, unique_key: options.unique_key }
     }
 }

@@ -21,11 +21,7 @@ impl Secret {
     pub fn send(&self, request: Request) -> Result<Response> {
         let request = request.finish()?;
         let response = self.0.send(&request)?;
-        Ok(Response {
-            status: response.status,
-            headers: response.headers,
-            body: response.body,
-        })
+        Ok(Response { status: response.status, headers: response.headers, body: response.body })
     }
 }
 
@@ -120,10 +116,7 @@ pub struct Response {
 impl Response {
     /// The first header with this name, in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// The body as text. Errors: `invalid` when it is not UTF-8.
@@ -140,11 +133,10 @@ impl Response {
     pub fn error_for_status(self) -> Result<Self> {
         match self.status {
             200..=299 => Ok(self),
-            status => Err(Error::new(
-                "unexpected-status",
-                format!("the receiver answered with status {status}"),
-            )
-            .with_details(serde_json::json!({ "status": status }))),
+            status => {
+                Err(Error::new("unexpected-status", format!("the receiver answered with status {status}"))
+                    .with_details(serde_json::json!({ "status": status })))
+            }
         }
     }
 }
@@ -157,16 +149,10 @@ mod tests {
 
     #[test]
     fn json_sets_body_and_content_type() {
-        let request = Request::post("https://a.example")
-            .json(&[1, 2])
-            .secret_in_header("x-key")
-            .finish()
-            .unwrap();
+        let request =
+            Request::post("https://a.example").json(&[1, 2]).secret_in_header("x-key").finish().unwrap();
         assert_eq!(request.body, b"[1,2]");
-        assert_eq!(
-            request.headers,
-            [("content-type".to_owned(), "application/json".to_owned())]
-        );
+        assert_eq!(request.headers, [("content-type".to_owned(), "application/json".to_owned())]);
         assert!(matches!(request.placement, kernel::Placement::Header(name) if name == "x-key"));
     }
 
@@ -178,20 +164,11 @@ mod tests {
 
     #[test]
     fn only_2xx_is_success() {
-        let response = |status| Response {
-            status,
-            headers: vec![("ETag".into(), "7".into())],
-            body: b"{}".to_vec(),
-        };
-        assert_eq!(
-            response(204).error_for_status().unwrap().header("etag"),
-            Some("7")
-        );
+        let response =
+            |status| Response { status, headers: vec![("ETag".into(), "7".into())], body: b"{}".to_vec() };
+        assert_eq!(response(204).error_for_status().unwrap().header("etag"), Some("7"));
         for status in [199, 300, 404, 503] {
-            assert_eq!(
-                response(status).error_for_status().unwrap_err().code(),
-                "unexpected-status"
-            );
+            assert_eq!(response(status).error_for_status().unwrap_err().code(), "unexpected-status");
         }
     }
 }

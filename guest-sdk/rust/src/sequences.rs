@@ -13,9 +13,7 @@ pub struct Sequence {
 
 impl Sequence {
     pub(crate) fn open(key: &str) -> Result<Self> {
-        Ok(Self {
-            handle: Rc::new(kernel::Sequence::open(key)?),
-        })
+        Ok(Self { handle: Rc::new(kernel::Sequence::open(key)?) })
     }
 
     /// Draws the next number for a document of this date (`YYYY-MM-DD`). It becomes real when the call returns `ok`; a call that
@@ -49,10 +47,7 @@ impl Sequence {
 
     fn draw(&self, date: &str, expires_in_s: Option<u32>) -> Result<Number> {
         let reservation = self.handle.reserve(date, expires_in_s)?;
-        Ok(Number {
-            sequence: self.clone(),
-            reservation,
-        })
+        Ok(Number { sequence: self.clone(), reservation })
     }
 }
 

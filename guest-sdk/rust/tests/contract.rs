@@ -26,9 +26,7 @@ fn add(_call: &Call, pair: Pair) -> Result<Sum> {
     let right = pair
         .right
         .ok_or_else(|| Error::new("no-right", "nothing to add").with_details(json!({ "left": pair.left })))?;
-    Ok(Sum {
-        sum: pair.left + right,
-    })
+    Ok(Sum { sum: pair.left + right })
 }
 
 #[action]
@@ -50,14 +48,8 @@ const JOBS: &[Entry] = &[<later as Job>::ENTRY];
 fn the_contract_has_names_docs_and_schemas() {
     let contract: Value = serde_json::from_slice(&entry::describe(ACTIONS, JOBS)).unwrap();
     let action = &contract["actions"][0];
-    assert_eq!(
-        (&action["name"], &action["doc"]),
-        (&json!("add"), &json!("Adds.\n\nWithout carrying."))
-    );
-    assert_eq!(
-        action["input"]["$schema"],
-        "https://json-schema.org/draft/2020-12/schema"
-    );
+    assert_eq!((&action["name"], &action["doc"]), (&json!("add"), &json!("Adds.\n\nWithout carrying.")));
+    assert_eq!(action["input"]["$schema"], "https://json-schema.org/draft/2020-12/schema");
     assert_eq!(action["input"]["required"], json!(["left"]));
     assert_eq!(action["input"]["additionalProperties"], json!(false));
     assert_eq!(action["input"]["description"], "Two numbers.");
@@ -65,10 +57,7 @@ fn the_contract_has_names_docs_and_schemas() {
     assert_eq!(action["input"]["properties"]["note"]["contentEncoding"], "base64");
     assert_eq!(action["output"]["required"], json!(["sum"]));
     assert_eq!(action["output"].get("additionalProperties"), None);
-    assert_eq!(
-        contract["actions"][1]["input"]["additionalProperties"],
-        json!(false)
-    );
+    assert_eq!(contract["actions"][1]["input"]["additionalProperties"], json!(false));
     assert_eq!(contract["actions"][1]["output"]["type"], "null");
     assert_eq!(contract["jobs"][0]["name"], "later");
     assert_eq!(contract["jobs"].as_array().unwrap().len(), 1);
@@ -76,15 +65,9 @@ fn the_contract_has_names_docs_and_schemas() {
 
 #[test]
 fn an_entry_runs_from_json_to_json() {
-    assert_eq!(
-        entry::run(ACTIONS, "action", "add", br#"{"left":2,"right":3}"#).unwrap(),
-        br#"{"sum":5}"#
-    );
+    assert_eq!(entry::run(ACTIONS, "action", "add", br#"{"left":2,"right":3}"#).unwrap(), br#"{"sum":5}"#);
     assert_eq!(entry::run(ACTIONS, "action", "ping", b"{}").unwrap(), b"null");
-    assert_eq!(
-        entry::run(JOBS, "job", "later", br#"{"sum":7,"more":1}"#).unwrap(),
-        b"7"
-    );
+    assert_eq!(entry::run(JOBS, "job", "later", br#"{"sum":7,"more":1}"#).unwrap(), b"7");
 }
 
 #[test]
@@ -92,10 +75,7 @@ fn refusals_have_codes() {
     let refused =
         |name: &str, input: &str| entry::run(ACTIONS, "action", name, input.as_bytes()).unwrap_err();
     let failure = refused("add", r#"{"left":2}"#);
-    assert_eq!(
-        (failure.code.as_str(), failure.message.as_str()),
-        ("no-right", "nothing to add")
-    );
+    assert_eq!((failure.code.as_str(), failure.message.as_str()), ("no-right", "nothing to add"));
     assert_eq!(failure.details, br#"{"left":2}"#);
     assert_eq!(refused("add", r#"{"left":2,"up":1}"#).code, "invalid-input");
     assert_eq!(refused("add", "").code, "invalid-input");

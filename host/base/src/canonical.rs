@@ -20,11 +20,8 @@ pub fn canonicalize(value: &Value) -> Result<Vec<u8>, NotCanonical> {
 fn large_integers_to_strings(value: &mut Value) {
     match value {
         Value::Number(number) => {
-            let beyond = number
-                .as_i64()
-                .map(i64::unsigned_abs)
-                .or_else(|| number.as_u64())
-                .is_some_and(|n| n > EXACT);
+            let beyond =
+                number.as_i64().map(i64::unsigned_abs).or_else(|| number.as_u64()).is_some_and(|n| n > EXACT);
             if beyond {
                 *value = Value::String(number.to_string());
             }

@@ -25,14 +25,9 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the ambient clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the ambient clock")]
     pub fn new() -> Self {
-        Self {
-            start: Instant::now(),
-        }
+        Self { start: Instant::now() }
     }
 }
 
@@ -43,10 +38,7 @@ impl Default for SystemClock {
 }
 
 impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the ambient clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the ambient clock")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
@@ -63,9 +55,7 @@ pub struct ManualClock {
 
 impl ManualClock {
     pub fn at(now: Timestamp) -> Self {
-        Self {
-            state: Mutex::new((now, Duration::ZERO)),
-        }
+        Self { state: Mutex::new((now, Duration::ZERO)) }
     }
 
     pub fn advance(&self, by: Duration) {

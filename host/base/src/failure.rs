@@ -19,14 +19,7 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            internal: None,
-            retry_after: None,
-            details: None,
-            hint: None,
-        }
+        Self { code, message: message.into(), internal: None, retry_after: None, details: None, hint: None }
     }
 
     pub fn internal(mut self, text: impl Into<String>) -> Self {
@@ -70,10 +63,6 @@ pub trait Coded: std::error::Error {
     fn failure(&self) -> Failure {
         let (public, own) = (self.public(), self.to_string());
         let failure = Failure::new(self.code(), public.clone());
-        if own == public {
-            failure
-        } else {
-            failure.internal(own)
-        }
+        if own == public { failure } else { failure.internal(own) }
     }
 }

@@ -27,11 +27,7 @@ fn checked(
     if valid(text) {
         Ok(Arc::from(text))
     } else {
-        Err(InvalidId {
-            kind,
-            rule,
-            text: text.chars().take(80).collect(),
-        })
+        Err(InvalidId { kind, rule, text: text.chars().take(80).collect() })
     }
 }
 

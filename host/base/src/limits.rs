@@ -16,10 +16,7 @@ least_by_ord!(Fuel, Bytes, Millis, u32);
 
 impl Least for Rate {
     fn least(self, other: Self) -> Self {
-        Self {
-            per_second: self.per_second.min(other.per_second),
-            burst: self.burst.min(other.burst),
-        }
+        Self { per_second: self.per_second.min(other.per_second), burst: self.burst.min(other.burst) }
     }
 }
 
@@ -131,20 +128,10 @@ mod tests {
 
     #[test]
     fn the_least_wins_and_the_rest_takes_the_default() {
-        let manifest = PartialLimits {
-            fuel: Some(Fuel(10)),
-            ..Default::default()
-        };
-        let tier = PartialLimits {
-            fuel: Some(Fuel(20)),
-            deadline: Some(Millis(5)),
-            ..Default::default()
-        };
+        let manifest = PartialLimits { fuel: Some(Fuel(10)), ..Default::default() };
+        let tier = PartialLimits { fuel: Some(Fuel(20)), deadline: Some(Millis(5)), ..Default::default() };
         let limits = manifest.least(&tier).complete();
-        assert_eq!(
-            (limits.fuel, limits.deadline, limits.sends),
-            (Fuel(10), Millis(5), 16)
-        );
+        assert_eq!((limits.fuel, limits.deadline, limits.sends), (Fuel(10), Millis(5), 16));
     }
 
     #[test]

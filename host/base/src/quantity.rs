@@ -15,18 +15,13 @@ pub struct InvalidQuantity {
 
 /// A whole number and what follows it.
 fn split(text: &str) -> Option<(u64, &str)> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '_')
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(text.len());
     let number = text[..end].replace('_', "").parse().ok()?;
     Some((number, text[end..].trim()))
 }
 
 fn scaled(text: &str, wanted: &'static str, units: &[(&str, u64)]) -> Result<u64, InvalidQuantity> {
-    let refused = || InvalidQuantity {
-        text: text.chars().take(80).collect(),
-        wanted,
-    };
+    let refused = || InvalidQuantity { text: text.chars().take(80).collect(), wanted };
     let (number, unit) = split(text.trim()).ok_or_else(refused)?;
     let (_, factor) = units.iter().find(|(name, _)| *name == unit).ok_or_else(refused)?;
     number.checked_mul(*factor).ok_or_else(refused)
@@ -34,10 +29,7 @@ fn scaled(text: &str, wanted: &'static str, units: &[(&str, u64)]) -> Result<u64
 
 /// The largest unit that divides the value without a rest.
 fn largest(value: u64, units: &[(&str, u64)]) -> String {
-    let unit = units
-        .iter()
-        .rev()
-        .find(|(_, factor)| value >= *factor && value.is_multiple_of(*factor));
+    let unit = units.iter().rev().find(|(_, factor)| value >= *factor && value.is_multiple_of(*factor));
     match unit {
         Some((name, factor)) => format!("{}{name}", value / factor),
         None => format!("{value}{}", units[0].0),
@@ -128,17 +120,11 @@ impl FromStr for Rate {
             Some((rate, burst)) => (rate, Some(burst)),
             None => (text, None),
         };
-        let per_second = rate
-            .trim()
-            .strip_suffix("/s")
-            .and_then(|n| n.parse().ok())
-            .ok_or_else(refused)?;
+        let per_second = rate.trim().strip_suffix("/s").and_then(|n| n.parse().ok()).ok_or_else(refused)?;
         let burst = match burst {
-            Some(text) => text
-                .trim()
-                .strip_prefix("burst ")
-                .and_then(|n| n.trim().parse().ok())
-                .ok_or_else(refused)?,
+            Some(text) => {
+                text.trim().strip_prefix("burst ").and_then(|n| n.trim().parse().ok()).ok_or_else(refused)?
+            }
             None => per_second,
         };
         if per_second == 0 || burst == 0 {

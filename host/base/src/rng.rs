@@ -32,10 +32,7 @@ pub struct SeededRng {
 
 impl SeededRng {
     pub fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            counter: Mutex::new(0),
-        }
+        Self { seed, counter: Mutex::new(0) }
     }
 }
 
@@ -58,10 +55,7 @@ pub struct Entropy;
 
 impl Entropy {
     /// Ends the process where the operating system has no randomness: no key may be made without.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the ambient generator"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the ambient generator")]
     pub fn fill(&self, bytes: &mut [u8]) {
         if getrandom::fill(bytes).is_err() {
             std::process::abort();

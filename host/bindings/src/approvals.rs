@@ -2,7 +2,9 @@
 
 use bulla_base::{ApprovalId, Scope};
 use bulla_engine::{CallState, race_deadline, schedule::host};
-use bulla_kernel::approvals::{Fact as KernelFact, Outcome as KernelOutcome, Status as KernelStatus, SubjectRef, Then};
+use bulla_kernel::approvals::{
+    Fact as KernelFact, Outcome as KernelOutcome, Status as KernelStatus, SubjectRef, Then,
+};
 
 use crate::convert::{Answer, drawn, name, ok_or_tell, told};
 use crate::state::HostState;
@@ -27,7 +29,8 @@ impl Host for HostState {
         subject: Subject,
         then: Continuation,
     ) -> Answer<Outcome> {
-        let bytes = scope.len() + size(&facts) + subject.object.len() + subject.digest.len() + then.payload.len();
+        let bytes =
+            scope.len() + size(&facts) + subject.object.len() + subject.digest.len() + then.payload.len();
         self.meter().charge(&host::APPROVALS_REQUEST, bytes)?;
         let scope: Scope = ok_or_tell!(name(&scope));
         let facts = facts.into_iter().map(fact).collect();

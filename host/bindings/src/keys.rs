@@ -42,7 +42,12 @@ impl HostSigningKey for HostState {
         Ok(Ok(Signature { bytes, algorithm, key_version }))
     }
 
-    fn verify(&mut self, handle: Resource<KeyHandle>, payload: Vec<u8>, signature: Signature) -> Answer<bool> {
+    fn verify(
+        &mut self,
+        handle: Resource<KeyHandle>,
+        payload: Vec<u8>,
+        signature: Signature,
+    ) -> Answer<bool> {
         self.meter().charge(&host::KEYS_VERIFY, payload.len() + signature.bytes.len())?;
         let (alias, purpose) = self.key(&handle)?;
         let Signature { bytes, algorithm, key_version } = signature;

@@ -38,7 +38,9 @@ impl HostSequence for HostState {
         self.meter().charge(&host::SEQUENCES_RESERVE, date.len())?;
         let key = self.sequence(&handle)?;
         let (rooms, left) = (self.rooms.clone(), self.meter().remaining());
-        let drawn = ok_or_tell!(told(race_deadline(left, rooms.sequences.reserve(&mut self.call, &key, &date, expires_in_s)).await?));
+        let drawn = ok_or_tell!(told(
+            race_deadline(left, rooms.sequences.reserve(&mut self.call, &key, &date, expires_in_s)).await?
+        ));
         self.meter().give(drawn.text.len() + drawn.period.len() + drawn.id.as_str().len())?;
         Ok(Ok(Reservation {
             id: drawn.id.to_string(),
@@ -52,7 +54,9 @@ impl HostSequence for HostState {
         self.meter().charge(&host::SEQUENCES_PREVIEW, date.len())?;
         let key = self.sequence(&handle)?;
         let (rooms, left) = (self.rooms.clone(), self.meter().remaining());
-        let text = ok_or_tell!(told(race_deadline(left, rooms.sequences.preview(&mut self.call, &key, &date)).await?));
+        let text = ok_or_tell!(told(
+            race_deadline(left, rooms.sequences.preview(&mut self.call, &key, &date)).await?
+        ));
         self.meter().give(text.len())?;
         Ok(Ok(text))
     }

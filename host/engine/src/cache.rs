@@ -128,10 +128,7 @@ impl Cache {
             Ok(sealed) => sealed,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
             Err(error) => {
-                self.events.cache_event(&CacheEvent::Io {
-                    file,
-                    error: error.to_string(),
-                });
+                self.events.cache_event(&CacheEvent::Io { file, error: error.to_string() });
                 return None;
             }
         };
@@ -154,10 +151,7 @@ impl Cache {
 
     fn discard(&self, file: PathBuf, refusal: Refusal) {
         if let Err(error) = fs::remove_file(&file) {
-            self.events.cache_event(&CacheEvent::Io {
-                file: file.clone(),
-                error: error.to_string(),
-            });
+            self.events.cache_event(&CacheEvent::Io { file: file.clone(), error: error.to_string() });
         }
         self.events.cache_event(&match refusal {
             Refusal::BadMac => CacheEvent::BadMac { file },

@@ -61,20 +61,12 @@ pub async fn run<T: CallState>(
         _ if size > limits.input => refuse(engine, limits, state, too_big("input", limits.input)),
         None => refuse(engine, limits, state, no_jobs()),
         Some(export) => {
-            let invocation = Invocation::Run {
-                export,
-                name,
-                input: &input,
-            };
+            let invocation = Invocation::Run { export, name, input: &input };
             execute(engine, loaded.pre(), invocation, limits, state).await
         }
     };
     usage.input = size;
-    usage.output = Bytes(
-        ended
-            .as_ref()
-            .map_or(0, |answer| answer.as_ref().map_or(0, Vec::len) as u64),
-    );
+    usage.output = Bytes(ended.as_ref().map_or(0, |answer| answer.as_ref().map_or(0, Vec::len) as u64));
     let outcome = match ended {
         Ok(answer) => bounded(answer, limits),
         Err(failure) => Outcome::Failed(Box::new(failure)),
@@ -85,14 +77,8 @@ pub async fn run<T: CallState>(
 /// What is called on a fresh instance.
 #[derive(Clone, Copy)]
 pub(crate) enum Invocation<'a> {
-    Run {
-        export: ComponentExportIndex,
-        name: &'a str,
-        input: &'a [u8],
-    },
-    Describe {
-        export: ComponentExportIndex,
-    },
+    Run { export: ComponentExportIndex, name: &'a str, input: &'a [u8] },
+    Describe { export: ComponentExportIndex },
 }
 
 pub(crate) type Ended = Result<Result<Vec<u8>, GuestFailure>, CallFailure>;
@@ -123,12 +109,7 @@ pub(crate) async fn execute<T: CallState>(
     let mut state = store.into_data();
     let ended = match result {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(classify(
-            &error,
-            state.meter().fired(),
-            &limits,
-            engine.config().stack.0,
-        )),
+        Ok(Err(error)) => Err(classify(&error, state.meter().fired(), &limits, engine.config().stack.0)),
         Err(_) => Err(CallFailure::deadline(&limits)),
     };
     let usage = state.meter().usage(fuel_left);
@@ -171,35 +152,17 @@ fn bounded(answer: Result<Vec<u8>, GuestFailure>, limits: &Limits) -> Outcome {
 
 /// A refusal that keeps to its WIT; else the addon's answer is invalid.
 fn checked(refusal: GuestFailure) -> Result<GuestError, CallFailure> {
-    let GuestFailure {
-        code,
-        message,
-        details,
-    } = refusal;
+    let GuestFailure { code, message, details } = refusal;
     let wrong = if !is_code(&code) {
         "`code` is not 1 to 63 characters `a-z 0-9 _ . -`".to_owned()
     } else if message.len() > MESSAGE_BYTES {
-        format!(
-            "`message` has {} bytes, the limit is {MESSAGE_BYTES}",
-            message.len()
-        )
+        format!("`message` has {} bytes, the limit is {MESSAGE_BYTES}", message.len())
     } else if details.len() > DETAILS_BYTES {
-        format!(
-            "`details` has {} bytes, the limit is {DETAILS_BYTES}",
-            details.len()
-        )
+        format!("`details` has {} bytes, the limit is {DETAILS_BYTES}", details.len())
     } else {
-        return Ok(GuestError {
-            code,
-            message,
-            details,
-        });
+        return Ok(GuestError { code, message, details });
     };
-    Err(CallFailure::new(
-        FailureKind::InvalidOutput,
-        "the addon's refusal is malformed",
-        wrong,
-    ))
+    Err(CallFailure::new(FailureKind::InvalidOutput, "the addon's refusal is malformed", wrong))
 }
 
 fn is_code(code: &str) -> bool {

@@ -73,20 +73,14 @@ async fn bounded<R: Send + 'static>(
 ) -> Result<R, LoadError> {
     let places = Arc::clone(&compiler.places);
     let placed = async move {
-        let place = places
-            .acquire_owned()
-            .await
-            .map_err(|error| LoadError::Compile(error.to_string()))?;
+        let place = places.acquire_owned().await.map_err(|error| LoadError::Compile(error.to_string()))?;
         let task = tokio::task::spawn_blocking(move || {
             // Held until the work ends, even when nobody waits for it any more.
             let _place = place;
             work()
         });
-        task.await
-            .map_err(|error| LoadError::Compile(error.to_string()))?
+        task.await.map_err(|error| LoadError::Compile(error.to_string()))?
     };
     let after = compiler.deadline;
-    tokio::time::timeout(after, placed)
-        .await
-        .map_err(|_| LoadError::CompileTimeout { after })?
+    tokio::time::timeout(after, placed).await.map_err(|_| LoadError::CompileTimeout { after })?
 }

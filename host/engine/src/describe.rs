@@ -70,9 +70,7 @@ impl Engine {
         let mut linker: Linker<Nothing> = self.linker();
         link_nothing(self, &mut linker, &compiled).map_err(incompatible)?;
         let pre = linker.instantiate_pre(&compiled).map_err(incompatible)?;
-        let invocation = Invocation::Describe {
-            export: describe_export(&pre)?,
-        };
+        let invocation = Invocation::Describe { export: describe_export(&pre)? };
         let nothing = Nothing { meter: Meter::new(), wasi: WasiState::default() };
         let (ended, _, _) = execute(self, &pre, invocation, &limits(), nothing).await;
         match ended {
@@ -84,7 +82,11 @@ impl Engine {
 
 /// WASI with nothing behind it, and a trap for every other import. wasmtime's own traps for unknown imports will not do: they
 /// go by the exact version, and would hide the WASI of another patch version.
-fn link_nothing(engine: &Engine, linker: &mut Linker<Nothing>, component: &Component) -> wasmtime::Result<()> {
+fn link_nothing(
+    engine: &Engine,
+    linker: &mut Linker<Nothing>,
+    component: &Component,
+) -> wasmtime::Result<()> {
     for (name, item) in component.component_type().imports(engine.wasmtime()) {
         match item.ty {
             _ if wasi::SUPPORTED.contains(&interface(name)) => wasi::link(linker, interface(name))?,
@@ -105,7 +107,8 @@ fn stub(linker: &mut LinkerInstance<'_, Nothing>, name: &str, item: &ComponentIt
     match item {
         ComponentItem::ComponentFunc(_) => {
             let asked = name.to_owned();
-            linker.func_new(name, move |_, _, _, _| Err(wasmtime::format_err!("`describe` asks for `{asked}`")))
+            linker
+                .func_new(name, move |_, _, _, _| Err(wasmtime::format_err!("`describe` asks for `{asked}`")))
         }
         ComponentItem::Resource(_) => linker.resource(name, ResourceType::host::<()>(), |_, _| Ok(())),
         _ => Ok(()),

@@ -69,16 +69,7 @@ impl Engine {
         start_ticker(&wasmtime, config.tick)?;
         let compiler = Compiler::new(&config)?;
         let cache = Arc::new(Cache::new(master, cache_dir, events));
-        Ok(Self {
-            shared: Arc::new(Shared {
-                wasmtime,
-                config,
-                allocation,
-                clock,
-                cache,
-                compiler,
-            }),
-        })
+        Ok(Self { shared: Arc::new(Shared { wasmtime, config, allocation, clock, cache, compiler }) })
     }
 
     /// An empty linker. The caller adds the kernel's interfaces, once per WIT major, and gives it to [`Engine::load`].
@@ -148,11 +139,7 @@ impl Engine {
 /// wasmtime has one bound for what a host call brings in and what the call's own result brings out, so it gets the widest
 /// of them; each is then checked by itself, the arguments in [`crate::Meter::charge`], the result at the end of the call.
 fn hostcall_bytes(limits: &Limits) -> usize {
-    let widest = limits
-        .host_call
-        .0
-        .max(limits.output.0)
-        .max(crate::call::GUEST_ERROR_BYTES);
+    let widest = limits.host_call.0.max(limits.output.0).max(crate::call::GUEST_ERROR_BYTES);
     usize::try_from(widest.saturating_add(4 << 10)).unwrap_or(usize::MAX)
 }
 

@@ -76,11 +76,7 @@ pub enum InspectError {
     NotAComponent,
     /// `what` is the field of [`StaticLimits`], with `-` for `_`.
     #[error("the component has {have} of `{what}`, the limit is {limit}")]
-    TooMuch {
-        what: &'static str,
-        have: u64,
-        limit: u64,
-    },
+    TooMuch { what: &'static str, have: u64, limit: u64 },
 }
 
 /// What was counted, and the names of the component's own imports with their versions.
@@ -94,12 +90,8 @@ pub struct Inspected {
 /// Counts, and stops at the first count that is too high.
 pub fn inspect(component: &[u8], limits: &StaticLimits) -> Result<Inspected, InspectError> {
     within("size", component.len() as u64, limits.size.0)?;
-    let mut inspection = Inspection {
-        limits,
-        counts: Counts::default(),
-        depth: 0,
-        found: Inspected::default(),
-    };
+    let mut inspection =
+        Inspection { limits, counts: Counts::default(), depth: 0, found: Inspected::default() };
     for payload in Parser::new(0).parse_all(component) {
         inspection.payload(payload?)?;
     }
@@ -113,11 +105,7 @@ impl From<wasmparser::BinaryReaderError> for InspectError {
 }
 
 fn within(what: &'static str, have: u64, limit: u64) -> Result<(), InspectError> {
-    if have > limit {
-        Err(InspectError::TooMuch { what, have, limit })
-    } else {
-        Ok(())
-    }
+    if have > limit { Err(InspectError::TooMuch { what, have, limit }) } else { Ok(()) }
 }
 
 #[derive(Default)]
@@ -171,11 +159,7 @@ impl Inspection<'_> {
             }
             Payload::CodeSectionEntry(body) => {
                 let range = body.range();
-                within(
-                    "function-size",
-                    range.end.saturating_sub(range.start),
-                    self.limits.function_size.0,
-                )
+                within("function-size", range.end.saturating_sub(range.start), self.limits.function_size.0)
             }
             Payload::CustomSection(section) => {
                 count!(self.custom_sections, "custom-sections", 1u32)?;

@@ -87,9 +87,7 @@ struct Inner<T: 'static> {
 
 impl<T> Clone for Loaded<T> {
     fn clone(&self) -> Self {
-        Self {
-            inner: Arc::clone(&self.inner),
-        }
+        Self { inner: Arc::clone(&self.inner) }
     }
 }
 
@@ -101,10 +99,7 @@ impl<T> Loaded<T> {
 
     /// Whether it imports anything of WASI: its calls then need a [`crate::WasiState`] of their own.
     pub fn uses_wasi(&self) -> bool {
-        self.inner
-            .imports
-            .iter()
-            .any(|import| import.starts_with("wasi:"))
+        self.inner.imports.iter().any(|import| import.starts_with("wasi:"))
     }
 
     /// Whether it exports `jobs`.
@@ -150,9 +145,7 @@ impl Engine {
     ) -> Result<Loaded<T>, LoadError> {
         let line = addon.manifest().kernel();
         if (line.major, line.minor) != KERNEL_LINE {
-            return Err(LoadError::Incompatible(format!(
-                "it needs the kernel line {line}"
-            )));
+            return Err(LoadError::Incompatible(format!("it needs the kernel line {line}")));
         }
         let candidate = Candidate {
             component: addon.component(),
@@ -174,11 +167,7 @@ impl Engine {
 
         same_imports(self, &component, &inspected)?;
         let mut linker = linker.clone();
-        for import in inspected
-            .imports
-            .iter()
-            .filter(|import| import.starts_with("wasi:"))
-        {
+        for import in inspected.imports.iter().filter(|import| import.starts_with("wasi:")) {
             wasi::link(&mut linker, interface(import)).map_err(incompatible)?;
         }
         let pre = linker.instantiate_pre(&component).map_err(incompatible)?;
@@ -186,27 +175,14 @@ impl Engine {
             .ok_or_else(|| LoadError::Incompatible(format!("it does not export `{ACTIONS}`")))?;
         let run_job = export::<T, Request<'_>, Answer>(&pre, JOBS, "run")?;
         let imports = inspected.imports;
-        Ok(Loaded {
-            inner: Arc::new(Inner {
-                pre,
-                run_action,
-                run_job,
-                imports,
-                source,
-            }),
-        })
+        Ok(Loaded { inner: Arc::new(Inner { pre, run_action, run_job, imports, source }) })
     }
 
     pub(crate) fn inspect(&self, component: &[u8]) -> Result<Inspected, LoadError> {
         let inspected = inspect(component, &self.config().component)?;
         let slot = self.config().memory_slot.0;
         if inspected.memory > slot {
-            return Err(InspectError::TooMuch {
-                what: "memory",
-                have: inspected.memory,
-                limit: slot,
-            }
-            .into());
+            return Err(InspectError::TooMuch { what: "memory", have: inspected.memory, limit: slot }.into());
         }
         Ok(inspected)
     }
@@ -238,10 +214,7 @@ fn allowed(inspected: &Inspected, requested: &BTreeSet<String>, granted: &Grante
             !is_free(interface) && !set.contains(interface)
         });
         if let Some(import) = missing {
-            return Err(LoadError::Denied {
-                import: import.clone(),
-                by,
-            });
+            return Err(LoadError::Denied { import: import.clone(), by });
         }
     }
     Ok(())

@@ -121,15 +121,7 @@ impl Meter {
     pub(crate) fn start(&mut self, limits: Limits, clock: Arc<dyn Clock>) {
         let started = clock.monotonic();
         let deadline = started.saturating_add(limits.deadline.duration());
-        *self = Self {
-            limits,
-            running: Some(Running {
-                clock,
-                started,
-                deadline,
-            }),
-            ..Self::new()
-        };
+        *self = Self { limits, running: Some(Running { clock, started, deadline }), ..Self::new() };
     }
 
     /// The limits of the call.
@@ -169,9 +161,9 @@ impl Meter {
 
     /// The time until the deadline; zero when it has passed.
     pub fn remaining(&self) -> Duration {
-        self.running.as_ref().map_or(Duration::ZERO, |running| {
-            running.deadline.saturating_sub(running.clock.monotonic())
-        })
+        self.running
+            .as_ref()
+            .map_or(Duration::ZERO, |running| running.deadline.saturating_sub(running.clock.monotonic()))
     }
 
     /// The first limit that a growing memory or table ran into. The guest may have lived on with a refusal.
@@ -180,9 +172,10 @@ impl Meter {
     }
 
     pub(crate) fn usage(&self, fuel_left: u64) -> Usage {
-        let elapsed = self.running.as_ref().map_or(Duration::ZERO, |running| {
-            running.clock.monotonic().saturating_sub(running.started)
-        });
+        let elapsed = self
+            .running
+            .as_ref()
+            .map_or(Duration::ZERO, |running| running.clock.monotonic().saturating_sub(running.started));
         Usage {
             schedule: SCHEDULE_VERSION,
             fuel: Fuel(self.limits.fuel.0.saturating_sub(fuel_left)),
@@ -211,48 +204,25 @@ impl Meter {
 
     fn take(&mut self, fuel: u64) -> Result<(), Trap> {
         self.fuel_owed = self.fuel_owed.saturating_add(fuel);
-        if self.fuel_owed > self.fuel_left {
-            Err(Trap::OutOfFuel)
-        } else {
-            Ok(())
-        }
+        if self.fuel_owed > self.fuel_left { Err(Trap::OutOfFuel) } else { Ok(()) }
     }
 
     fn host_bytes(&self, bytes: u64) -> Result<(), LimitFired> {
         let limits = &self.limits;
         within("host-call", bytes, limits.host_call.0)?;
-        within(
-            "host-calls",
-            self.host_in.saturating_add(self.host_out),
-            limits.host_calls.0,
-        )
+        within("host-calls", self.host_in.saturating_add(self.host_out), limits.host_calls.0)
     }
 
     /// Moves one total; false when the limit, or the memory's or table's own maximum, refuses.
     fn grow(&mut self, what: Grown, current: usize, desired: usize, maximum: Option<usize>) -> bool {
         let (peak, fired) = match what {
-            Grown::Memory => (
-                &mut self.memory,
-                LimitFired {
-                    name: "memory",
-                    limit: self.limits.memory.0,
-                },
-            ),
+            Grown::Memory => (&mut self.memory, LimitFired { name: "memory", limit: self.limits.memory.0 }),
             Grown::Table => {
                 let limit = u64::from(self.limits.table_elements);
-                (
-                    &mut self.tables,
-                    LimitFired {
-                        name: "table-elements",
-                        limit,
-                    },
-                )
+                (&mut self.tables, LimitFired { name: "table-elements", limit })
             }
         };
-        let after = peak
-            .now
-            .saturating_sub(current as u64)
-            .saturating_add(desired as u64);
+        let after = peak.now.saturating_sub(current as u64).saturating_add(desired as u64);
         if after > fired.limit {
             self.fired.get_or_insert(fired);
             return false;
@@ -267,11 +237,7 @@ impl Meter {
 }
 
 fn within(name: &'static str, have: u64, limit: u64) -> Result<(), LimitFired> {
-    if have > limit {
-        Err(LimitFired { name, limit })
-    } else {
-        Ok(())
-    }
+    if have > limit { Err(LimitFired { name, limit }) } else { Ok(()) }
 }
 
 #[derive(Clone, Copy)]
@@ -338,9 +304,7 @@ pub struct DeadlineReached;
 /// Waits for `future`, at most `remaining`. For async host functions, with [`Meter::remaining`]: returning the error as a trap
 /// keeps the guest's backtrace, which dropping the whole call would lose.
 pub async fn race_deadline<F: Future>(remaining: Duration, future: F) -> Result<F::Output, DeadlineReached> {
-    tokio::time::timeout(remaining, future)
-        .await
-        .map_err(|_| DeadlineReached)
+    tokio::time::timeout(remaining, future).await.map_err(|_| DeadlineReached)
 }
 
 /// How long a caller that found no free instance should wait before it tries again.

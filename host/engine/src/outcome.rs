@@ -94,11 +94,7 @@ impl CallFailure {
     }
 
     pub(crate) fn limit(fired: LimitFired) -> Self {
-        let kind = if fired.name == "memory" {
-            FailureKind::Memory
-        } else {
-            FailureKind::Limit(fired.name)
-        };
+        let kind = if fired.name == "memory" { FailureKind::Memory } else { FailureKind::Limit(fired.name) };
         Self::new(kind, fired.to_string(), fired.to_string())
     }
 
@@ -137,10 +133,7 @@ fn read(error: &wasmtime::Error, fired: Option<LimitFired>, limits: &Limits, sta
         Some(Trap::OutOfFuel) => return out_of_fuel(limits.fuel),
         Some(Trap::Interrupt) => return CallFailure::deadline(limits),
         Some(Trap::StackOverflow) => {
-            return CallFailure::limit(LimitFired {
-                name: "stack",
-                limit: stack,
-            });
+            return CallFailure::limit(LimitFired { name: "stack", limit: stack });
         }
         _ => {}
     }
@@ -151,11 +144,7 @@ fn read(error: &wasmtime::Error, fired: Option<LimitFired>, limits: &Limits, sta
 }
 
 fn out_of_fuel(fuel: Fuel) -> CallFailure {
-    CallFailure::new(
-        FailureKind::FuelExhausted,
-        format!("the call used up its fuel of {fuel}"),
-        "",
-    )
+    CallFailure::new(FailureKind::FuelExhausted, format!("the call used up its fuel of {fuel}"), "")
 }
 
 /// wasmtime gives these limits no type, only a text. `tests::limits` holds the texts to the version in use.
@@ -168,11 +157,7 @@ fn limit_by_text(error: &wasmtime::Error, limits: &Limits) -> Option<LimitFired>
     } else if text.ends_with("fuel allocated for hostcalls has been exhausted") {
         // The same bound guards the arguments of a host call and the result of the call itself. A result is read when no
         // guest code runs any more.
-        if in_guest {
-            fired("host-call", limits.host_call.0)
-        } else {
-            fired("output", limits.output.0)
-        }
+        if in_guest { fired("host-call", limits.host_call.0) } else { fired("output", limits.output.0) }
     } else if text.ends_with("resource table has no free keys") {
         fired("wasi-resources", crate::wasi::RESOURCES as u64)
     } else {

@@ -28,14 +28,7 @@ pub fn requested(manifest: &Manifest) -> BTreeSet<String> {
         ("bulla:kernel/secrets", capabilities.secrets().is_empty()),
         ("bulla:kernel/keys", capabilities.keys().is_empty()),
     ];
-    let kernel = rooms
-        .into_iter()
-        .filter(|(_, none)| !none)
-        .map(|(interface, _)| interface.to_owned());
-    let wasi = capabilities
-        .wasi()
-        .imports()
-        .iter()
-        .map(|interface| interface.as_str().to_owned());
+    let kernel = rooms.into_iter().filter(|(_, none)| !none).map(|(interface, _)| interface.to_owned());
+    let wasi = capabilities.wasi().imports().iter().map(|interface| interface.as_str().to_owned());
     kernel.chain(wasi).collect()
 }

@@ -40,14 +40,13 @@ const MAX_CAUSE: usize = 1_024;
 pub(crate) fn backtrace(error: &wasmtime::Error) -> Vec<Frame> {
     error
         .downcast_ref::<WasmBacktrace>()
-        .map_or_else(Vec::new, |trace| {
-            trace.frames().iter().flat_map(frames).take(MAX_FRAMES).collect()
-        })
+        .map_or_else(Vec::new, |trace| trace.frames().iter().flat_map(frames).take(MAX_FRAMES).collect())
 }
 
 /// The errors that led here, outermost first. wasmtime counts the stack among them, with the author's names in it.
 pub(crate) fn detail(error: &wasmtime::Error) -> String {
-    let causes: Vec<String> = error.chain().take(MAX_CAUSES).map(|cause| limited(&cause, MAX_CAUSE)).collect();
+    let causes: Vec<String> =
+        error.chain().take(MAX_CAUSES).map(|cause| limited(&cause, MAX_CAUSE)).collect();
     causes.join(": ")
 }
 
@@ -93,12 +92,7 @@ fn frames(info: &FrameInfo) -> Vec<Frame> {
         })
         .collect();
     if inlined.is_empty() {
-        return vec![Frame {
-            function: named(None),
-            module,
-            file: None,
-            line: None,
-        }];
+        return vec![Frame { function: named(None), module, file: None, line: None }];
     }
     inlined
 }

@@ -101,29 +101,19 @@ impl WasiState {
         }
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES);
-        Ok(Self {
-            context: Some(builder.build()),
-            table,
-        })
+        Ok(Self { context: Some(builder.build()), table })
     }
 }
 
 impl WasiView for WasiState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: self.context.get_or_insert_with(nothing),
-            table: &mut self.table,
-        }
+        WasiCtxView { ctx: self.context.get_or_insert_with(nothing), table: &mut self.table }
     }
 }
 
 /// No directory, and a clock that stands at zero.
 fn nothing() -> WasiCtx {
-    WasiCtxBuilder::new()
-        .wall_clock(Stopped)
-        .monotonic_clock(Stopped)
-        .max_random_size(RANDOM_BYTES)
-        .build()
+    WasiCtxBuilder::new().wall_clock(Stopped).monotonic_clock(Stopped).max_random_size(RANDOM_BYTES).build()
 }
 
 /// Adds one interface. Errors: this host does not have it.

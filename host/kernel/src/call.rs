@@ -55,7 +55,14 @@ struct Observation {
 }
 
 impl Call {
-    pub fn new(origin: Origin, call: CallOrigin, tenant: TenantId, cause: Cause, limits: Limits, grants: GrantCell) -> Self {
+    pub fn new(
+        origin: Origin,
+        call: CallOrigin,
+        tenant: TenantId,
+        cause: Cause,
+        limits: Limits,
+        grants: GrantCell,
+    ) -> Self {
         let id = call.id.clone();
         let subject = origin.subject.clone();
         let origin = Origin { tenant: Some(tenant.clone()), call: Some(Arc::new(call)), ..origin };
@@ -110,8 +117,9 @@ impl Call {
     }
 
     fn count(&mut self, new: Observation) {
-        let same =
-            |seen: &Observation| seen.event == new.event && seen.object == new.object && seen.detail == new.detail;
+        let same = |seen: &Observation| {
+            seen.event == new.event && seen.object == new.object && seen.detail == new.detail
+        };
         if let Some(seen) = self.observations.iter_mut().find(|seen| same(seen)) {
             seen.count += new.count;
         } else if self.observations.len() < MAX_KINDS || new.event == MORE {
@@ -184,7 +192,9 @@ impl Call {
     /// the host cannot be rolled back.
     pub fn admit_send(&mut self) -> Result<(), GuestError> {
         if self.sequences.holds_gapless() {
-            return Err(GuestError::Conflict("the call holds an uncommitted gapless number; send from a job".into()));
+            return Err(GuestError::Conflict(
+                "the call holds an uncommitted gapless number; send from a job".into(),
+            ));
         }
         if self.sends >= self.limits.sends {
             return Err(self.limit_hit("sends"));

@@ -71,8 +71,12 @@ impl Grants {
         match capability {
             Capability::Sequence(key) => self.sequences.contains(key),
             Capability::Approval(scope) => self.approvals.contains(scope),
-            Capability::Secret(alias, purpose) => self.secrets.get(alias).is_some_and(|grant| grant.purpose == *purpose),
-            Capability::Key(alias, purpose) => self.keys.get(alias).is_some_and(|grant| grant.purpose == *purpose),
+            Capability::Secret(alias, purpose) => {
+                self.secrets.get(alias).is_some_and(|grant| grant.purpose == *purpose)
+            }
+            Capability::Key(alias, purpose) => {
+                self.keys.get(alias).is_some_and(|grant| grant.purpose == *purpose)
+            }
         }
     }
 
@@ -85,7 +89,9 @@ impl Grants {
             secrets: granted
                 .secrets
                 .iter()
-                .filter(|(alias, grant)| asked.secrets.get(*alias).is_some_and(|want| want.purpose == grant.purpose))
+                .filter(|(alias, grant)| {
+                    asked.secrets.get(*alias).is_some_and(|want| want.purpose == grant.purpose)
+                })
                 .map(|(alias, grant)| (alias.clone(), grant.clone()))
                 .collect(),
             keys: granted

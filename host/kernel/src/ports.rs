@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bulla_base::{
-    AddonName, Alias, ApprovalId, Bytes, CallId, EntryName, Failure, Fuel, JobId, Limits, Millis, ObjectRef, Role, Subject,
-    TenantId, TraceId,
+    AddonName, Alias, ApprovalId, Bytes, CallId, EntryName, Failure, Fuel, JobId, Limits, Millis, ObjectRef,
+    Role, Subject, TenantId, TraceId,
 };
 use bulla_store::Unit;
 use serde::{Deserialize, Serialize};
@@ -94,7 +94,12 @@ pub trait Quotas: Send + Sync {
     fn limits(&self, tenant: &TenantId, addon: Option<&AddonName>) -> bulla_base::PartialLimits;
 
     /// The same with the line that won, for `bulla policy explain`.
-    fn explain(&self, tenant: &TenantId, manifest: &bulla_base::PartialLimits, addon: &AddonName) -> Vec<LimitSource>;
+    fn explain(
+        &self,
+        tenant: &TenantId,
+        manifest: &bulla_base::PartialLimits,
+        addon: &AddonName,
+    ) -> Vec<LimitSource>;
 
     /// The version of the rules in force.
     fn version(&self) -> Arc<str>;

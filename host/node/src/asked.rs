@@ -49,11 +49,9 @@ pub fn withheld(asked: &Grants, in_force: &Grants) -> Vec<String> {
     all.extend(asked.sequences.difference(&in_force.sequences).map(|key| format!("sequence {key}")));
     all.extend(asked.approvals.difference(&in_force.approvals).map(|scope| format!("approval {scope}")));
     let missing = |present: bool, text: String| (!present).then_some(text);
-    all.extend(
-        asked.secrets.iter().filter_map(|(alias, grant)| {
-            missing(in_force.secrets.contains_key(alias), format!("secret {alias} for {}", grant.purpose))
-        }),
-    );
+    all.extend(asked.secrets.iter().filter_map(|(alias, grant)| {
+        missing(in_force.secrets.contains_key(alias), format!("secret {alias} for {}", grant.purpose))
+    }));
     all.extend(asked.keys.iter().filter_map(|(alias, grant)| {
         missing(in_force.keys.contains_key(alias), format!("key {alias} for {}", grant.purpose))
     }));

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bulla_kernel::jobs::{Runner, RunnerConfig};
-use tokio::sync::{mpsc, watch};
 use bulla_policy::WATCH_EVERY;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 

@@ -73,7 +73,8 @@ impl Manifests {
 
 impl Entries {
     fn of(manifest: &Manifest) -> Self {
-        let jobs = manifest.jobs().iter().map(|(name, options)| (name.clone(), Arc::new(spec(name, options))));
+        let jobs =
+            manifest.jobs().iter().map(|(name, options)| (name.clone(), Arc::new(spec(name, options))));
         let suggested = PartialLimits { rate: manifest.suggested_rate(), ..Default::default() };
         Self {
             limits: manifest.limits().least(&suggested),
@@ -97,7 +98,9 @@ impl Catalogue for Manifests {
         for installed in self.addons.all().unwrap_or_default().iter().filter(|installed| installed.enabled) {
             let Some(entries) = self.known.load().get(&installed.digest).cloned() else { continue };
             let scheduled = entries.jobs.values().filter(|spec| spec.schedule != JobSchedule::OnDemand);
-            all.extend(scheduled.map(|spec| (installed.tenant.clone(), installed.addon.clone(), spec.clone())));
+            all.extend(
+                scheduled.map(|spec| (installed.tenant.clone(), installed.addon.clone(), spec.clone())),
+            );
         }
         all
     }

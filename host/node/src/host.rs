@@ -27,8 +27,8 @@ use bulla_kernel::usage::Meter;
 use bulla_policy::{PolicyError, PolicySet, Reloaded};
 use bulla_server::Metrics;
 use bulla_store::{
-    AppliedMigration, Committer, CommitterConfig, Db, DirectoryLock, Durability, PostgresConfig, SqliteConfig,
-    Unit, migrate,
+    AppliedMigration, Committer, CommitterConfig, Db, DirectoryLock, Durability, PostgresConfig,
+    SqliteConfig, Unit, migrate,
 };
 use serde_json::json;
 use tokio::runtime::Handle;
@@ -75,9 +75,12 @@ impl Host {
         let master = master_key(&config)?;
         let core = open(&config, clock).await?;
         let origin = host_origin(&core);
-        let audit = Audit::new(core.clone(), &config.audit.origin, master.clone()).map_err(|error| error.failure())?;
+        let audit = Audit::new(core.clone(), &config.audit.origin, master.clone())
+            .map_err(|error| error.failure())?;
         audit.start(&origin).await.map_err(|error| error.failure())?;
-        let policies = Arc::new(PolicySet::load(&config.below_data(&config.policy.directory)).map_err(|error| error.failure())?);
+        let policies = Arc::new(
+            PolicySet::load(&config.below_data(&config.policy.directory)).map_err(|error| error.failure())?,
+        );
         let addons = Arc::new(Addons::load_all(core.clone()).await.map_err(|error| error.failure())?);
         let trust = Arc::new(Trust::load(core.clone()).await.map_err(|error| error.failure())?);
         let manifests = Arc::new(Manifests::new(addons.clone()));
@@ -85,7 +88,8 @@ impl Host {
         let rooms = Arc::new(rooms(&config, &core, &manifests, master.clone()).await?);
         let engine = engine(&config, &core, master.as_deref())?;
         let linker = bulla_bindings::linker(&engine).map_err(|error| internal(&error.to_string()))?;
-        let supply = Arc::new(Supply::new(engine.clone(), linker, addons.clone(), trust.clone(), core.clock.clone()));
+        let supply =
+            Arc::new(Supply::new(engine.clone(), linker, addons.clone(), trust.clone(), core.clock.clone()));
         let admission = Arc::new(Admission::new(core.clone(), config.engine.instances));
         let settings = IdempotencyConfig { ttl: config.idempotency.ttl, ..Default::default() };
         let idempotency = Arc::new(Idempotency::new(core.clone(), settings));
@@ -201,7 +205,8 @@ async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Core, Failure> {
     }
     .map_err(|error| error.failure())?;
     let applied = migrate(&db).await.map_err(|error| error.failure())?;
-    let batch = CommitterConfig { max_batch: config.store.batch.max(1) as usize, ..CommitterConfig::default() };
+    let batch =
+        CommitterConfig { max_batch: config.store.batch.max(1) as usize, ..CommitterConfig::default() };
     let committer = Committer::start(db.clone(), Arc::new(AuditJournal::new()), batch);
     let core = Core { db, committer, clock, rng: Arc::new(SystemRng) as Arc<dyn Rng> };
     record_migrations(&core, &applied).await?;
@@ -224,7 +229,8 @@ async fn rooms(
     manifests: &Arc<Manifests>,
     master: Option<Arc<MasterKey>>,
 ) -> Result<Rooms, Failure> {
-    let egress = HttpEgress::new(&EgressConfig::default(), core.rng.clone()).map_err(|error| internal(&error.to_string()))?;
+    let egress = HttpEgress::new(&EgressConfig::default(), core.rng.clone())
+        .map_err(|error| internal(&error.to_string()))?;
     let node = TraceId::draw(core.rng.as_ref()).to_string();
     let settings = JobsConfig { node, lease: config.jobs.lease, ..JobsConfig::default() };
     let jobs = Jobs::new(core.clone(), manifests.clone(), settings);
@@ -253,7 +259,8 @@ fn engine(config: &Config, core: &Core, master: Option<&MasterKey>) -> Result<En
     let key = master.map(|master| AotKey::new(*master.derive(Label::AotMac)));
     let cache = config.data.directory.join("code");
     let events = Arc::new(CacheAudit { core: core.clone(), runtime: Handle::current() });
-    Engine::with_events(settings, key, core.clock.clone(), Some(cache), events).map_err(|error| error.failure())
+    Engine::with_events(settings, key, core.clock.clone(), Some(cache), events)
+        .map_err(|error| error.failure())
 }
 
 pub(crate) fn internal(text: &str) -> Failure {

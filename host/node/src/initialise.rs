@@ -26,11 +26,16 @@ pub async fn init(config: &Config) -> Result<Initialised, Failure> {
     let token_file = directory.join("operator.token");
     if token_file.exists() {
         let text = format!("`{}` is initialised already", directory.display());
-        return Err(Failure::new(codes::CONFLICT, text).hint("`bulla serve` starts it; `bulla token create` makes further tokens"));
+        return Err(Failure::new(codes::CONFLICT, text)
+            .hint("`bulla serve` starts it; `bulla token create` makes further tokens"));
     }
     let mut created = Vec::new();
     if !directory.exists() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|error| refused(directory, &error))?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(|error| refused(directory, &error))?;
         created.push(directory.clone());
     }
     let key = config.master_key_file();

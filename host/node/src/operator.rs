@@ -37,7 +37,12 @@ impl Installer for Operator {
         self.host.supply.trust(origin, key).await
     }
 
-    async fn rollback(&self, origin: &Origin, tenant: &TenantId, addon: &AddonName) -> Result<Accepted, Failure> {
+    async fn rollback(
+        &self,
+        origin: &Origin,
+        tenant: &TenantId,
+        addon: &AddonName,
+    ) -> Result<Accepted, Failure> {
         let accepted = self.host.supply.rollback(origin, tenant, addon).await?;
         self.host.manifests.refresh().await?;
         Ok(accepted)

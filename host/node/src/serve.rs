@@ -82,7 +82,11 @@ struct Http {
 }
 
 impl Http {
-    fn start(services: Services, settings: ServerConfig, listener: std::net::TcpListener) -> Result<Self, Failure> {
+    fn start(
+        services: Services,
+        settings: ServerConfig,
+        listener: std::net::TcpListener,
+    ) -> Result<Self, Failure> {
         let (stop, stopping) = watch::channel(false);
         let (ending, ended) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_multi_thread()

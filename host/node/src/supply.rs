@@ -120,7 +120,9 @@ impl Supply {
         let granted = granted_interfaces(grants);
         match self.engine.load(verified, &self.linker, &granted).await {
             // The operator may grant later; calls are denied until then.
-            Ok(_) | Err(bulla_engine::LoadError::Denied { by: bulla_engine::DeniedBy::Operator, .. }) => Ok(()),
+            Ok(_) | Err(bulla_engine::LoadError::Denied { by: bulla_engine::DeniedBy::Operator, .. }) => {
+                Ok(())
+            }
             Err(error) => Err(error.failure()),
         }
     }
@@ -132,8 +134,7 @@ impl Installer for Supply {
         let verified = self.verify(delivery.package)?;
         crate::catalogue::check_schedules(verified.manifest())?;
         let asked = asked(verified.manifest());
-        let present =
-            self.addons.find(&delivery.tenant, verified.name()).map_err(|error| error.failure())?;
+        let present = self.addons.find(&delivery.tenant, verified.name()).map_err(|error| error.failure())?;
         let grants = match (&delivery.grants, &present) {
             (Some(grants), _) => grants.clone(),
             (None, Some(present)) => Grants::both(&asked, &present.granted),
@@ -161,7 +162,12 @@ impl Installer for Supply {
         self.trust.add(origin, &key).await.map_err(|error| error.failure())
     }
 
-    async fn rollback(&self, origin: &Origin, tenant: &TenantId, addon: &AddonName) -> Result<Accepted, Failure> {
+    async fn rollback(
+        &self,
+        origin: &Origin,
+        tenant: &TenantId,
+        addon: &AddonName,
+    ) -> Result<Accepted, Failure> {
         let current = self.addons.get(tenant, addon).map_err(|error| error.failure())?;
         if let Some(previous) = &current.previous {
             // What was good when it was installed may have lost its publisher since.
@@ -179,7 +185,8 @@ fn belongs(name: &AddonName, asked: &Grants, installed: &Installed) -> Result<()
     if *name == installed.addon && *asked == installed.asked {
         return Ok(());
     }
-    let text = format!("the package `{}` is not what `{}` was installed from", installed.digest, installed.addon);
+    let text =
+        format!("the package `{}` is not what `{}` was installed from", installed.digest, installed.addon);
     Err(Failure::new(codes::STORE_CORRUPT, codes::STORE_CORRUPT.title).internal(text))
 }
 

@@ -6,7 +6,11 @@ use crate::ScanError;
 use crate::ledger::{Group, Ledger, Mark, Topic};
 use crate::report::{Kind, Reporter};
 
-pub(crate) async fn all(ledger: &mut Ledger, reporter: &mut Reporter, shares_values: bool) -> Result<(), ScanError> {
+pub(crate) async fn all(
+    ledger: &mut Ledger,
+    reporter: &mut Reporter,
+    shares_values: bool,
+) -> Result<(), ScanError> {
     let mut judge = Judge { reporter, shares_values, gone: BTreeMap::new() };
     ledger.each(|group| judge.group(group)).await?;
     judge.unswept();
@@ -77,7 +81,8 @@ impl Judge<'_> {
             Topic::UniqueKey => ("job", "job_key"),
             _ => ("approval", "approval_open"),
         };
-        let (place, mark, lacks) = if rows > references { (own, Mark::Row, beside) } else { (beside, Mark::Reference, own) };
+        let (place, mark, lacks) =
+            if rows > references { (own, Mark::Row, beside) } else { (beside, Mark::Reference, own) };
         let text = format!("`{}` has no partner in `{lacks}`", group.name());
         self.reporter.add(kind, place, group.id(mark), text);
     }
@@ -99,14 +104,16 @@ impl Judge<'_> {
 
     fn number_value(&mut self, group: &Group) {
         let (rows, entries) = (group.sum(Mark::Row), group.sum(Mark::Entry));
-        let (is_free, is_held, is_hole) = (group.has(Mark::Free), group.has(Mark::Held), group.has(Mark::Hole));
+        let (is_free, is_held, is_hole) =
+            (group.has(Mark::Free), group.has(Mark::Held), group.has(Mark::Hole));
         let parts = group.parts();
         let name = match parts.as_slice() {
             [key, "", value] => format!("value {value} of `{}/{key}`", group.log),
             [key, period, value] => format!("value {value} of `{}/{key}` in {period}", group.log),
             _ => group.name(),
         };
-        let mut add = |kind, mark, text: String| self.reporter.add(kind, "sequence_number", group.id(mark), text);
+        let mut add =
+            |kind, mark, text: String| self.reporter.add(kind, "sequence_number", group.id(mark), text);
         if rows > 1 {
             add(Kind::DuplicateNumber, Mark::Row, format!("{name} is there {rows} times"));
         }
@@ -118,7 +125,9 @@ impl Judge<'_> {
         }
         let waits = [Mark::Hole, Mark::Free, Mark::Held].into_iter().find(|mark| group.has(*mark));
         match waits {
-            Some(mark) if rows == 0 && entries > 0 => add(Kind::Gap, mark, format!("{name} was issued and has no row")),
+            Some(mark) if rows == 0 && entries > 0 => {
+                add(Kind::Gap, mark, format!("{name} was issued and has no row"))
+            }
             Some(Mark::Hole) if rows == 0 && !is_free && !is_held && self.shares_values => {
                 add(Kind::Gap, Mark::Hole, format!("{name} has no row, nobody holds it, and it is not free"));
             }

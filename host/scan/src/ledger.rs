@@ -160,7 +160,9 @@ impl Ledger {
         }
         let rows: Vec<_> = facts
             .drain(..)
-            .map(|fact| json!([fact.topic as i64, fact.log, fact.key, fact.mark as i64, fact.weight, fact.id]))
+            .map(|fact| {
+                json!([fact.topic as i64, fact.log, fact.key, fact.mark as i64, fact.weight, fact.id])
+            })
             .collect();
         let insert = "INSERT INTO fact SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5 \
                       FROM json_each($1)";
@@ -177,12 +179,12 @@ impl Ledger {
         let mut group: Option<Group> = None;
         while let Some(row) = rows.try_next().await.map_err(ScanError::ledger)? {
             let (Some(topic), Some(mark)) = (Topic::read(row.topic), Mark::read(row.mark)) else { continue };
-            let same = group.take_if(|group| group.topic == topic && group.log == row.log && group.key == row.key);
+            let same =
+                group.take_if(|group| group.topic == topic && group.log == row.log && group.key == row.key);
             if let Some(before) = group.take() {
                 judge(&before);
             }
-            let mut now =
-                same.unwrap_or(Group { topic, log: row.log, key: row.key, marks: BTreeMap::new() });
+            let mut now = same.unwrap_or(Group { topic, log: row.log, key: row.key, marks: BTreeMap::new() });
             now.marks.insert(mark, (row.weight, row.id));
             group = Some(now);
         }

@@ -48,7 +48,11 @@ pub enum Target {
 /// `progress` hears each step as it begins.
 ///
 /// An error means that the database could not be read, so nothing is proven; what is wrong with its content is in the report.
-pub async fn scan(target: &Target, now_ms: i64, progress: &(dyn Fn(&str) + Sync)) -> Result<Report, ScanError> {
+pub async fn scan(
+    target: &Target,
+    now_ms: i64,
+    progress: &(dyn Fn(&str) + Sync),
+) -> Result<Report, ScanError> {
     let mut source = Source::open(target).await?;
     let mut ledger = Ledger::open().await?;
     let mut reporter = Reporter::default();

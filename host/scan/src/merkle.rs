@@ -93,8 +93,14 @@ mod tests {
     #[test]
     fn known_hashes() {
         // The first two are in the test vectors of RFC 6962's reference implementation.
-        assert_eq!(hex::encode(Tree::default().root()), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-        assert_eq!(hex::encode(leaf_hash(b"")), "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");
+        assert_eq!(
+            hex::encode(Tree::default().root()),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
+        assert_eq!(
+            hex::encode(leaf_hash(b"")),
+            "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
+        );
         assert!(digest("6E340B9CFFB37A989CA544E6BB780A2C78901D3FB33738768511A30617AFA01D").is_none());
     }
 }

@@ -52,8 +52,12 @@ fn signature_of(line: &str, origin: &str, key: &VerifyingKey) -> Option<Signatur
 
 /// The first four bytes of SHA-256 over name, newline, type and key.
 fn key_id(name: &str, key: &VerifyingKey) -> [u8; 4] {
-    let digest: Digest =
-        Sha256::new().chain_update(name).chain_update([b'\n', ED25519]).chain_update(key.as_bytes()).finalize().into();
+    let digest: Digest = Sha256::new()
+        .chain_update(name)
+        .chain_update([b'\n', ED25519])
+        .chain_update(key.as_bytes())
+        .finalize()
+        .into();
     [digest[0], digest[1], digest[2], digest[3]]
 }
 
@@ -77,7 +81,10 @@ mod tests {
         assert_eq!((signed.size, signed.root), (3, [9; 32]));
         assert!(open(&good.replace("\n3\n", "\n4\n"), &key.verifying_key()).is_err());
         assert!(open(&good, &SigningKey::from_bytes(&[8; 32]).verifying_key()).is_err());
-        assert!(open(&note(&key, "other", &body), &key.verifying_key()).is_err(), "a key is bound to its log");
+        assert!(
+            open(&note(&key, "other", &body), &key.verifying_key()).is_err(),
+            "a key is bound to its log"
+        );
         for wrong in ["a\n03\n", "a\n3\n", "a\n3", ""] {
             assert!(open(&note(&key, "a", wrong), &key.verifying_key()).is_err(), "{wrong:?}");
         }

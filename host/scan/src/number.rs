@@ -180,7 +180,15 @@ mod tests {
         let yearly = pattern("INV-{YYYY}-{00000}", Reset::Year).unwrap();
         assert_eq!(reads(&yearly, "INV-2026-00007"), Some((7, "2026".into())));
         assert_eq!(reads(&yearly, "INV-2026-123456"), Some((123_456, "2026".into())));
-        for wrong in ["INV-2026-0007", "INV-2026-000007", "INV-26-00007", "inv-2026-00007", "INV-2026-0000x", "INV-2026-00000", ""] {
+        for wrong in [
+            "INV-2026-0007",
+            "INV-2026-000007",
+            "INV-26-00007",
+            "inv-2026-00007",
+            "INV-2026-0000x",
+            "INV-2026-00000",
+            "",
+        ] {
             assert_eq!(reads(&yearly, wrong), None, "{wrong}");
         }
         let monthly = pattern("{0}/{MM}{YY}", Reset::Month).unwrap();
@@ -195,9 +203,13 @@ mod tests {
 
     #[test]
     fn a_format_that_the_host_refuses_is_no_pattern() {
-        for (format, reset) in
-            [("INV", Reset::Never), ("{0}{0}", Reset::Never), ("{0}", Reset::Year), ("{X}{0}", Reset::Never), ("{0", Reset::Never)]
-        {
+        for (format, reset) in [
+            ("INV", Reset::Never),
+            ("{0}{0}", Reset::Never),
+            ("{0}", Reset::Year),
+            ("{X}{0}", Reset::Never),
+            ("{0", Reset::Never),
+        ] {
             assert!(pattern(format, reset).is_none(), "{format}");
         }
     }

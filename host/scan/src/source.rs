@@ -14,7 +14,10 @@ use crate::{ScanError, Target};
 const READ_AHEAD: usize = 16;
 
 /// A row of either database.
-pub(crate) trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+pub(crate) trait Row:
+    for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
+{
+}
 impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
 
 pub(crate) enum Source {
@@ -27,11 +30,13 @@ macro_rules! on {
     ($source:expr, $query:expr, $args:expr, |$bound:ident, $connection:ident| $run:expr) => {
         match $source {
             Source::Sqlite($connection) => {
-                let $bound = $args.iter().fold(sqlx::query_as($query), |query, arg| query.bind((*arg).to_owned()));
+                let $bound =
+                    $args.iter().fold(sqlx::query_as($query), |query, arg| query.bind((*arg).to_owned()));
                 $run
             }
             Source::Postgres($connection) => {
-                let $bound = $args.iter().fold(sqlx::query_as($query), |query, arg| query.bind((*arg).to_owned()));
+                let $bound =
+                    $args.iter().fold(sqlx::query_as($query), |query, arg| query.bind((*arg).to_owned()));
                 $run
             }
         }
@@ -46,16 +51,20 @@ impl Source {
                     ScanError::Read(reason) => ScanError::Open { path: path.display().to_string(), reason },
                     other => other,
                 };
-                let options = SqliteConnectOptions::new().filename(path).read_only(true).row_buffer_size(READ_AHEAD);
+                let options =
+                    SqliteConnectOptions::new().filename(path).read_only(true).row_buffer_size(READ_AHEAD);
                 let mut connection = options.connect().await.map_err(refused)?;
                 sqlx::query("BEGIN").execute(&mut connection).await.map_err(refused)?;
                 Ok(Self::Sqlite(connection))
             }
             Target::Postgres(url) => {
                 // The URL may hold a password.
-                let refused =
-                    |error: sqlx::Error| ScanError::Open { path: "postgres".into(), reason: error.to_string() };
-                let options = PgConnectOptions::from_str(url).map_err(refused)?.application_name("bulla-scan");
+                let refused = |error: sqlx::Error| ScanError::Open {
+                    path: "postgres".into(),
+                    reason: error.to_string(),
+                };
+                let options =
+                    PgConnectOptions::from_str(url).map_err(refused)?.application_name("bulla-scan");
                 let mut connection = options.connect().await.map_err(refused)?;
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
                 sqlx::query(begin).execute(&mut connection).await.map_err(refused)?;
@@ -70,7 +79,8 @@ impl Source {
 
     /// A short answer.
     pub async fn page<T: Row>(&mut self, sql: &'static str, args: &[&str]) -> Result<Vec<T>, ScanError> {
-        on!(self, sql, args, |query, connection| query.fetch_all(connection).await).map_err(ScanError::reading)
+        on!(self, sql, args, |query, connection| query.fetch_all(connection).await)
+            .map_err(ScanError::reading)
     }
 
     /// A long answer, row by row. What each row says goes into the ledger.

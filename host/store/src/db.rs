@@ -5,7 +5,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 
 use crate::error::StoreError;
 use crate::sql::{Arg, Row, Sql, postgres_rows, postgres_statement, sqlite_rows};
@@ -73,7 +75,8 @@ impl Db {
     }
 
     pub async fn open_postgres(config: &PostgresConfig) -> Result<Self, StoreError> {
-        let refused = |error: sqlx::Error| StoreError::Open { path: "postgres".into(), reason: error.to_string() };
+        let refused =
+            |error: sqlx::Error| StoreError::Open { path: "postgres".into(), reason: error.to_string() };
         let synchronous_commit = match config.durability {
             Durability::Durable => "on",
             Durability::Relaxed => "off",
@@ -140,7 +143,10 @@ impl Db {
 }
 
 fn pool_of(connections: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new().min_connections(1).max_connections(connections.max(1)).acquire_timeout(ACQUIRE_TIMEOUT)
+    SqlitePoolOptions::new()
+        .min_connections(1)
+        .max_connections(connections.max(1))
+        .acquire_timeout(ACQUIRE_TIMEOUT)
 }
 
 fn open_error(path: &Path, error: &sqlx::Error) -> StoreError {

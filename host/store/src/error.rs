@@ -35,7 +35,7 @@ impl Coded for StoreError {
             Self::Locked { .. } => codes::STORE_LOCKED,
             Self::Open { .. } | Self::Migration { .. } | Self::Contended(_) | Self::Unavailable(_) => {
                 codes::UNAVAILABLE
-            },
+            }
         }
     }
 

@@ -16,13 +16,24 @@ impl DirectoryLock {
     /// Takes the lock, or says who has it.
     pub fn acquire(directory: &Path) -> Result<Self, StoreError> {
         let path = directory.join("lock");
-        let open = |error: std::io::Error| StoreError::Open { path: path.display().to_string(), reason: error.to_string() };
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(open)?;
+        let open = |error: std::io::Error| StoreError::Open {
+            path: path.display().to_string(),
+            reason: error.to_string(),
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(open)?;
         if file.try_lock().is_err() {
             let mut holder = String::new();
             file.read_to_string(&mut holder).map_err(open)?;
-            return Err(StoreError::Locked { path: directory.display().to_string(), holder: holder.trim().to_owned() });
+            return Err(StoreError::Locked {
+                path: directory.display().to_string(),
+                holder: holder.trim().to_owned(),
+            });
         }
         file.set_len(0).and_then(|()| file.rewind()).map_err(open)?;
         writeln!(file, "{}", std::process::id()).and_then(|()| file.flush()).map_err(open)?;

@@ -51,7 +51,10 @@ pub async fn apply(db: &Db) -> Result<Vec<AppliedMigration>, StoreError> {
 /// Empty also where the table of versions does not exist yet.
 async fn applied_versions(db: &Db) -> Vec<i64> {
     let sql = Sql::both("SELECT version FROM _sqlx_migrations WHERE success");
-    db.fetch::<VersionRow>(&sql, &[]).await.map(|rows| rows.iter().map(|row| row.version).collect()).unwrap_or_default()
+    db.fetch::<VersionRow>(&sql, &[])
+        .await
+        .map(|rows| rows.iter().map(|row| row.version).collect())
+        .unwrap_or_default()
 }
 
 fn refused(error: &MigrateError) -> StoreError {

@@ -75,11 +75,17 @@ macro_rules! bind {
     }};
 }
 
-pub(crate) fn sqlite_rows<T: Row>(sql: &Sql, args: &[Arg<'_>]) -> QueryAs<'static, Sqlite, T, SqliteArguments> {
+pub(crate) fn sqlite_rows<T: Row>(
+    sql: &Sql,
+    args: &[Arg<'_>],
+) -> QueryAs<'static, Sqlite, T, SqliteArguments> {
     bind!(sqlx::query_as(sql.sqlite), args)
 }
 
-pub(crate) fn postgres_rows<T: Row>(sql: &Sql, args: &[Arg<'_>]) -> QueryAs<'static, Postgres, T, PgArguments> {
+pub(crate) fn postgres_rows<T: Row>(
+    sql: &Sql,
+    args: &[Arg<'_>],
+) -> QueryAs<'static, Postgres, T, PgArguments> {
     bind!(sqlx::query_as(sql.postgres), args)
 }
 

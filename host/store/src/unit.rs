@@ -74,7 +74,8 @@ impl Unit {
 
     /// About how many bytes the unit carries into its transaction.
     pub fn bytes(&self) -> usize {
-        let writes = self.writes.iter().map(|write| write.id.len() + write.row.as_ref().map_or(0, text_bytes));
+        let writes =
+            self.writes.iter().map(|write| write.id.len() + write.row.as_ref().map_or(0, text_bytes));
         writes.chain(self.journal.iter().map(|entry| entry.log.len() + text_bytes(&entry.body))).sum()
     }
 

@@ -167,10 +167,8 @@ pub fn issue(call: &Call, submission: Submission) -> Result<Issued> {
     if call.approval().is_none() {
         let verdict = call.approvals("invoice.issue")?.evaluate(accepted.facts())?;
         if verdict.required {
-            return Err(
-                Error::new("approval-required", "this invoice must be approved: submit it")
-                    .with_details(bulla::serde_json::json!({ "approvers": verdict.approvers })),
-            );
+            return Err(Error::new("approval-required", "this invoice must be approved: submit it")
+                .with_details(bulla::serde_json::json!({ "approvers": verdict.approvers })));
         }
     }
     accepted.issue(call, submission)
@@ -205,10 +203,7 @@ pub fn deliver(call: &Call, delivery: Delivery) -> Result<Delivered> {
         key_version: delivery.signature.key_version,
     };
     let request = Request::post(&delivery.to).json(&message);
-    let response = call
-        .secret("receiver_token", "delivery")?
-        .send(request)?
-        .error_for_status()?;
+    let response = call.secret("receiver_token", "delivery")?.send(request)?.error_for_status()?;
     let attempt = call.job().map(|job| job.attempt.to_string()).unwrap_or_default();
     let detail = [
         ("number", delivery.number.as_str()),
@@ -216,10 +211,7 @@ pub fn deliver(call: &Call, delivery: Delivery) -> Result<Delivered> {
         ("attempt", &attempt),
     ];
     call.audit("invoice.delivered", &delivery.object, &detail)?;
-    Ok(Delivered {
-        number: delivery.number,
-        status: response.status,
-    })
+    Ok(Delivered { number: delivery.number, status: response.status })
 }
 
 /// A document that keeps every rule.
@@ -234,11 +226,8 @@ impl Accepted {
     /// Refuses with `invalid-invoice`, `document-too-large`.
     fn read(submission: &Submission) -> Result<Self> {
         let invoice = crate::accept(&submission.document).map_err(refusal::of)?;
-        let accepted = Self {
-            object: object_ref(&invoice),
-            digest: sha256_hex(&submission.document),
-            invoice,
-        };
+        let accepted =
+            Self { object: object_ref(&invoice), digest: sha256_hex(&submission.document), invoice };
         accepted.check_size(submission.document.len())?;
         Ok(accepted)
     }
@@ -277,20 +266,14 @@ impl Accepted {
     fn issue(self, call: &Call, submission: Submission) -> Result<Issued> {
         let number = call.sequence("invoice")?.reserve_on(&self.invoice.issue_date)?;
         let number = number.commit(&self.object).map_err(|error| match error.code() {
-            "conflict" => Error::new(
-                "already-issued",
-                format!("`{}` already has a number", self.object),
-            ),
+            "conflict" => Error::new("already-issued", format!("`{}` already has a number", self.object)),
             _ => error,
         })?;
         let signed = self.signed(&number)?;
         let signature = call.key("einvoice_signing", "invoice")?.sign(&signed)?;
         let version = signature.key_version.to_string();
-        let detail = [
-            ("number", number.as_str()),
-            ("document-sha256", &self.digest),
-            ("key-version", &version),
-        ];
+        let detail =
+            [("number", number.as_str()), ("document-sha256", &self.digest), ("key-version", &version)];
         call.audit("invoice.issued", &self.object, &detail)?;
         let delivery = Delivery {
             to: submission.deliver_to,
@@ -319,19 +302,7 @@ impl Accepted {
 
 impl From<crate::finding::Finding> for Broken {
     fn from(finding: crate::finding::Finding) -> Self {
-        let crate::finding::Finding {
-            rule,
-            message,
-            location,
-            expected,
-            found,
-        } = finding;
-        Self {
-            rule: rule.to_owned(),
-            message,
-            location,
-            expected,
-            found,
-        }
+        let crate::finding::Finding { rule, message, location, expected, found } = finding;
+        Self { rule: rule.to_owned(), message, location, expected, found }
     }
 }

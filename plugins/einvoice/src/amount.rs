@@ -44,11 +44,7 @@ pub fn whole(value: &BigDecimal) -> BigDecimal {
 }
 
 fn round(value: &BigDecimal, decimals: i64) -> BigDecimal {
-    let half = if value.sign() == Sign::Minus {
-        RoundingMode::HalfDown
-    } else {
-        RoundingMode::HalfUp
-    };
+    let half = if value.sign() == Sign::Minus { RoundingMode::HalfDown } else { RoundingMode::HalfUp };
     value.with_scale_round(decimals, half)
 }
 
@@ -124,19 +120,10 @@ mod tests {
 
     #[test]
     fn reads_decimals_and_nothing_else() {
-        for text in [
-            "0",
-            "-0.00",
-            "+1.5",
-            "1.",
-            ".5",
-            "99999999999999999999999999999999999999",
-        ] {
+        for text in ["0", "-0.00", "+1.5", "1.", ".5", "99999999999999999999999999999999999999"] {
             assert!(read(text).is_some(), "{text}");
         }
-        for text in [
-            "", ".", "-", "+-1", "1e3", "1_000", "1,5", " 1", "NaN", "0x1", "1.2.3", "٣",
-        ] {
+        for text in ["", ".", "-", "+-1", "1e3", "1_000", "1,5", " 1", "NaN", "0x1", "1.2.3", "٣"] {
             assert!(read(text).is_none(), "{text}");
         }
         assert!(read(&"9".repeat(MAX_DIGITS + 1)).is_none());
@@ -159,13 +146,9 @@ mod tests {
 
     #[test]
     fn is_written_in_one_way() {
-        for (value, text) in [
-            ("4900.0", "4900.00"),
-            ("-007.5", "-7.50"),
-            ("-0", "0.00"),
-            ("1.234", "1.234"),
-            ("+1e", ""),
-        ] {
+        for (value, text) in
+            [("4900.0", "4900.00"), ("-007.5", "-7.50"), ("-0", "0.00"), ("1.234", "1.234"), ("+1e", "")]
+        {
             if let Some(value) = read(value) {
                 assert_eq!(Amount::new(value).to_string(), text);
             }

@@ -25,13 +25,7 @@ pub struct Finding {
 impl Finding {
     /// A finding without amounts.
     pub fn new(rule: &'static str, location: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            rule,
-            message: message.into(),
-            location: location.into(),
-            expected: None,
-            found: None,
-        }
+        Self { rule, message: message.into(), location: location.into(), expected: None, found: None }
     }
 }
 
@@ -43,9 +37,7 @@ impl Findings {
     /// Keeps `finding`, unless there are too many already; then the last one says so.
     pub fn push(&mut self, finding: Finding) {
         match self.0.len() + 1 {
-            MAX_FINDINGS => self
-                .0
-                .push(Finding::new("UBL-limit", "/", "more findings than are listed")),
+            MAX_FINDINGS => self.0.push(Finding::new("UBL-limit", "/", "more findings than are listed")),
             count if count < MAX_FINDINGS => self.0.push(finding),
             _ => {}
         }
@@ -62,11 +54,7 @@ impl Findings {
 
 /// At most 40 characters of a text from the document, for a message.
 pub fn excerpt(text: &str) -> String {
-    let mut short: String = text
-        .chars()
-        .take(40)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let mut short: String = text.chars().take(40).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if short.len() < text.len() {
         short.push('…');
     }

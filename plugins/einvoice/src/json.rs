@@ -32,10 +32,7 @@ pub fn signed_bytes(
     number: &str,
     document_sha256: &str,
 ) -> Result<Vec<u8>, serde_json::Error> {
-    serde_json_canonicalizer::to_vec(&Signed {
-        document_sha256,
-        invoice: Numbered { number, invoice },
-    })
+    serde_json_canonicalizer::to_vec(&Signed { document_sha256, invoice: Numbered { number, invoice } })
 }
 
 /// The length in bytes of [`signed_bytes`], which order the same members in another way.
@@ -47,9 +44,6 @@ pub fn signed_len(
     number: &str,
     document_sha256: &str,
 ) -> Result<usize, serde_json::Error> {
-    let bytes = serde_json::to_vec(&Signed {
-        document_sha256,
-        invoice: Numbered { number, invoice },
-    })?;
+    let bytes = serde_json::to_vec(&Signed { document_sha256, invoice: Numbered { number, invoice } })?;
     Ok(bytes.len())
 }

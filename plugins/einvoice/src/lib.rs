@@ -29,10 +29,7 @@ pub fn accept(document: &[u8]) -> Result<Invoice, Vec<Finding>> {
 
 /// Reads and checks a document: what could be read of it, and all that is wrong with it.
 pub fn examine(document: &[u8]) -> (Option<Invoice>, Vec<Finding>) {
-    let ubl::Reading {
-        invoice,
-        mut findings,
-    } = ubl::read(document);
+    let ubl::Reading { invoice, mut findings } = ubl::read(document);
     if let Some(invoice) = &invoice {
         rules::check(invoice, &mut findings);
     }

@@ -32,11 +32,7 @@ fn message(findings: &[Finding]) -> String {
     ids.dedup();
     let rest = ids.len().saturating_sub(MAX_IDS);
     ids.truncate(MAX_IDS);
-    let and_more = if rest > 0 {
-        format!(" and {rest} more")
-    } else {
-        String::new()
-    };
+    let and_more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
     format!("the document breaks {}{and_more}", ids.join(", "))
 }
 
@@ -48,10 +44,7 @@ mod tests {
     fn findings_are_listed_as_far_as_they_fit() {
         let finding = |message: &str| Finding::new("BR-CO-10", "/Invoice", message);
         let error = of(vec![finding("a"), finding("b")]);
-        assert_eq!(
-            (error.code(), error.message()),
-            ("invalid-invoice", "the document breaks BR-CO-10")
-        );
+        assert_eq!((error.code(), error.message()), ("invalid-invoice", "the document breaks BR-CO-10"));
         assert_eq!(error.details().unwrap()["more"], 0);
         let many = of(vec![finding(&"x".repeat(500)); 1_000]);
         let details = many.details().unwrap();

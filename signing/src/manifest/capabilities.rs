@@ -121,9 +121,7 @@ impl FromStr for WasiInterface {
         if names.is_some_and(|(package, interface)| is_label(package) && is_label(interface)) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(InvalidWasiInterface {
-                text: text.chars().take(80).collect(),
-            })
+            Err(InvalidWasiInterface { text: text.chars().take(80).collect() })
         }
     }
 }

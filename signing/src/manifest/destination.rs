@@ -49,11 +49,7 @@ impl Destination {
 
     /// Whether a request with these parts goes here. Case does not count; an IPv6 address may come with or without brackets.
     pub fn matches(&self, scheme: &str, host: &str, port: u16) -> bool {
-        let bare = |host: &str| {
-            host.strip_prefix('[')
-                .and_then(|h| h.strip_suffix(']'))
-                .map(str::to_owned)
-        };
+        let bare = |host: &str| host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).map(str::to_owned);
         let own = bare(&self.host);
         let same_host = match own {
             Some(own) => bare(host).as_deref().unwrap_or(host).eq_ignore_ascii_case(&own),
@@ -88,17 +84,12 @@ impl fmt::Display for Scheme {
 impl FromStr for Destination {
     type Err = InvalidDestination;
     fn from_str(text: &str) -> Result<Self, InvalidDestination> {
-        parse(text).map_err(|rule| InvalidDestination {
-            rule,
-            text: text.chars().take(80).collect(),
-        })
+        parse(text).map_err(|rule| InvalidDestination { rule, text: text.chars().take(80).collect() })
     }
 }
 
 fn parse(text: &str) -> Result<Destination, &'static str> {
-    let (scheme, rest) = text
-        .split_once("://")
-        .ok_or("it is written `scheme://host[:port]`")?;
+    let (scheme, rest) = text.split_once("://").ok_or("it is written `scheme://host[:port]`")?;
     let scheme = match scheme {
         "http" => Scheme::Http,
         "https" => Scheme::Https,
@@ -115,26 +106,17 @@ fn parse(text: &str) -> Result<Destination, &'static str> {
     if !is_host(host) {
         return Err("the host is a lower-case name, an IPv4 address, or an IPv6 address in brackets");
     }
-    Ok(Destination {
-        scheme,
-        host: host.to_owned(),
-        port,
-    })
+    Ok(Destination { scheme, host: host.to_owned(), port })
 }
 
 fn parse_port(text: &str) -> Result<u16, &'static str> {
-    let port = text
-        .parse()
-        .ok()
-        .filter(|port: &u16| *port > 0 && port.to_string() == text);
+    let port = text.parse().ok().filter(|port: &u16| *port > 0 && port.to_string() == text);
     port.ok_or("the port is a number from 1 to 65535")
 }
 
 fn is_host(text: &str) -> bool {
     if let Some(address) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        return address
-            .parse::<Ipv6Addr>()
-            .is_ok_and(|parsed| parsed.to_string() == address);
+        return address.parse::<Ipv6Addr>().is_ok_and(|parsed| parsed.to_string() == address);
     }
     let last = text.rsplit('.').next().unwrap_or_default();
     // URL parsers take a name that ends in a number for an IPv4 address, in many notations: here it has one.
@@ -154,9 +136,7 @@ fn is_number(text: &str) -> bool {
 /// A label of a host name (RFC 1123, section 2.1), in lower case.
 fn is_label(text: &str) -> bool {
     (1..=63).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !text.starts_with('-')
         && !text.ends_with('-')
 }
@@ -177,11 +157,7 @@ impl From<Destination> for String {
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme, self.host)?;
-        if self.port == self.scheme.default_port() {
-            Ok(())
-        } else {
-            write!(f, ":{}", self.port)
-        }
+        if self.port == self.scheme.default_port() { Ok(()) } else { write!(f, ":{}", self.port) }
     }
 }
 
@@ -196,16 +172,10 @@ mod tests {
     #[test]
     fn the_port_in_effect_counts() {
         let named = destination("https://receiver.example");
-        assert_eq!(
-            (named.scheme(), named.host(), named.port()),
-            (Scheme::Https, "receiver.example", 443)
-        );
+        assert_eq!((named.scheme(), named.host(), named.port()), (Scheme::Https, "receiver.example", 443));
         assert_eq!(named, destination("https://receiver.example:443"));
         assert_eq!(named.to_string(), "https://receiver.example");
-        assert_eq!(
-            destination("http://127.0.0.1:8080").to_string(),
-            "http://127.0.0.1:8080"
-        );
+        assert_eq!(destination("http://127.0.0.1:8080").to_string(), "http://127.0.0.1:8080");
         assert_eq!(destination("http://[::1]").port(), 80);
         assert_eq!(destination("http://[::1]:443").to_string(), "http://[::1]:443");
     }
@@ -278,10 +248,7 @@ mod tests {
         ] {
             assert_eq!(
                 text.parse::<Destination>(),
-                Err(InvalidDestination {
-                    rule,
-                    text: text.to_owned()
-                }),
+                Err(InvalidDestination { rule, text: text.to_owned() }),
                 "{text}"
             );
         }

@@ -26,47 +26,30 @@ const FAILURES_MAX: u32 = 1_000;
 
 pub(super) fn read(text: &str) -> Result<Manifest, ManifestError> {
     check_size(text.len())?;
-    let table: toml::Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| ManifestError::Syntax {
-            line: error.span().map_or(1, |span| {
-                1 + text.as_bytes()[..span.start]
-                    .iter()
-                    .filter(|b| **b == b'\n')
-                    .count()
-            }),
-            problem: error.message().to_owned(),
-        })?;
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| ManifestError::Syntax {
+        line: error
+            .span()
+            .map_or(1, |span| 1 + text.as_bytes()[..span.start].iter().filter(|b| **b == b'\n').count()),
+        problem: error.message().to_owned(),
+    })?;
     check_kernel(&table)?;
-    let document: Document =
-        serde_path_to_error::deserialize(table).map_err(|error| ManifestError::Field {
-            path: error.path().to_string(),
-            problem: error.inner().message().to_owned(),
-        })?;
+    let document: Document = serde_path_to_error::deserialize(table).map_err(|error| {
+        ManifestError::Field { path: error.path().to_string(), problem: error.inner().message().to_owned() }
+    })?;
     document.manifest()
 }
 
 pub(super) fn check_size(size: usize) -> Result<(), ManifestError> {
-    if size > MAX_BYTES {
-        Err(ManifestError::TooLarge { size, max: MAX_BYTES })
-    } else {
-        Ok(())
-    }
+    if size > MAX_BYTES { Err(ManifestError::TooLarge { size, max: MAX_BYTES }) } else { Ok(()) }
 }
 
 /// A manifest for another line may have fields this host does not know: the line is what the author must hear about.
 fn check_kernel(table: &toml::Table) -> Result<(), ManifestError> {
-    let wanted = table
-        .get("addon")
-        .and_then(|addon| addon.get("kernel"))
-        .and_then(toml::Value::as_str);
+    let wanted = table.get("addon").and_then(|addon| addon.get("kernel")).and_then(toml::Value::as_str);
     match wanted.and_then(|text| text.parse::<KernelLine>().ok()) {
         Some(line) if !KERNEL_LINES.contains(&line) => {
             let served: Vec<_> = KERNEL_LINES.iter().map(|line| format!("`{line}`")).collect();
-            Err(ManifestError::OtherKernel {
-                wanted: line.to_string(),
-                served: served.join(", "),
-            })
+            Err(ManifestError::OtherKernel { wanted: line.to_string(), served: served.join(", ") })
         }
         _ => Ok(()),
     }
@@ -164,29 +147,19 @@ fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Version, D::Err
     let text = String::deserialize(deserializer)?;
     let cut = || text.chars().take(80).collect::<String>();
     if text.len() > VERSION_MAX {
-        return Err(de::Error::custom(format!(
-            "`{}` is longer than {VERSION_MAX} bytes",
-            cut()
-        )));
+        return Err(de::Error::custom(format!("`{}` is longer than {VERSION_MAX} bytes", cut())));
     }
     Version::parse(&text)
         .map_err(|error| de::Error::custom(format!("`{}` is not a semantic version: {error}", cut())))
 }
 
 fn kernel<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KernelLine, D::Error> {
-    String::deserialize(deserializer)?
-        .parse()
-        .map_err(de::Error::custom)
+    String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
 }
 
 impl Document {
     fn manifest(self) -> Result<Manifest, ManifestError> {
-        let AddonSection {
-            name,
-            version,
-            description,
-            kernel,
-        } = self.addon;
+        let AddonSection { name, version, description, kernel } = self.addon;
         if description.is_empty()
             || description.len() > DESCRIPTION_MAX
             || description.chars().any(char::is_control)
@@ -198,6 +171,7 @@ impl Document {
                 "1 to 500 bytes without control characters",
             ));
         }
+        check_limits(&self.limits)?;
         check_count("actions", self.actions.len())?;
         check_count("jobs", self.jobs.len())?;
         let action = |section: ActionSection| ActionOptions {
@@ -213,11 +187,7 @@ impl Document {
             version,
             description,
             kernel,
-            actions: self
-                .actions
-                .into_iter()
-                .map(|(name, section)| (name, action(section)))
-                .collect(),
+            actions: self.actions.into_iter().map(|(name, section)| (name, action(section))).collect(),
             jobs: jobs.collect::<Result<_, _>>()?,
             capabilities: self.capabilities.capabilities()?,
             limits: self.limits,
@@ -253,22 +223,8 @@ impl JobSection {
             }
             period(&path("circuit.pause"), circuit.pause)?;
         }
-        let Self {
-            lock_key,
-            fairness,
-            circuit,
-            budget,
-            ..
-        } = self;
-        Ok(JobOptions {
-            schedule,
-            lock_key,
-            fairness,
-            retries,
-            backoff,
-            circuit,
-            budget,
-        })
+        let Self { lock_key, fairness, circuit, budget, .. } = self;
+        Ok(JobOptions { schedule, lock_key, fairness, retries, backoff, circuit, budget })
     }
 }
 
@@ -277,17 +233,9 @@ impl CapabilitiesSection {
         check_count("capabilities.secrets", self.secrets.len())?;
         check_count("capabilities.keys", self.keys.len())?;
         let secrets = self.secrets.into_iter().map(|(alias, section)| {
-            let destinations = set(
-                &format!("capabilities.secrets.{alias}.destinations"),
-                section.destinations,
-            )?;
-            Ok((
-                alias,
-                SecretRequest {
-                    purpose: section.purpose,
-                    destinations,
-                },
-            ))
+            let destinations =
+                set(&format!("capabilities.secrets.{alias}.destinations"), section.destinations)?;
+            Ok((alias, SecretRequest { purpose: section.purpose, destinations }))
         });
         let WasiSection { imports, directory } = self.wasi;
         Ok(Capabilities {
@@ -295,11 +243,17 @@ impl CapabilitiesSection {
             approvals: set("capabilities.approvals", self.approvals)?,
             secrets: secrets.collect::<Result<_, _>>()?,
             keys: self.keys,
-            wasi: WasiRequest {
-                imports: set("capabilities.wasi.imports", imports)?,
-                directory,
-            },
+            wasi: WasiRequest { imports: set("capabilities.wasi.imports", imports)?, directory },
         })
+    }
+}
+
+/// A limit of the tenant as a whole is no addon's to set: nobody would keep it.
+fn check_limits(limits: &PartialLimits) -> Result<(), ManifestError> {
+    const OF_THE_TENANT: &[&str] = &["concurrency", "queue", "rate", "storage"];
+    match limits.written().into_iter().find(|(name, _)| OF_THE_TENANT.contains(name)) {
+        Some((name, _)) => Err(ManifestError::TenantLimit { name }),
+        None => Ok(()),
     }
 }
 
@@ -316,10 +270,7 @@ fn set<T: Ord + Display>(path: &str, list: Vec<T>) -> Result<BTreeSet<T>, Manife
     let mut set = BTreeSet::new();
     for item in list {
         if set.contains(&item) {
-            return Err(ManifestError::Duplicate {
-                path: path.to_owned(),
-                value: item.to_string(),
-            });
+            return Err(ManifestError::Duplicate { path: path.to_owned(), value: item.to_string() });
         }
         set.insert(item);
     }
@@ -328,19 +279,11 @@ fn set<T: Ord + Display>(path: &str, list: Vec<T>) -> Result<BTreeSet<T>, Manife
 
 fn check_count(path: &str, count: usize) -> Result<(), ManifestError> {
     if count > LIST_MAX {
-        return Err(ManifestError::TooMany {
-            path: path.to_owned(),
-            count,
-            max: LIST_MAX,
-        });
+        return Err(ManifestError::TooMany { path: path.to_owned(), count, max: LIST_MAX });
     }
     Ok(())
 }
 
 fn out_of_range(path: &str, value: String, range: &'static str) -> ManifestError {
-    ManifestError::OutOfRange {
-        path: path.to_owned(),
-        value,
-        range,
-    }
+    ManifestError::OutOfRange { path: path.to_owned(), value, range }
 }

@@ -20,15 +20,13 @@ pub enum ManifestError {
     #[error("`{path}`: {problem}")]
     Field { path: String, problem: String },
     #[error("`{path}`: `{value}` is not within {range}")]
-    OutOfRange {
-        path: String,
-        value: String,
-        range: &'static str,
-    },
+    OutOfRange { path: String, value: String, range: &'static str },
     #[error("`{path}` has {count} entries, {max} are the most")]
     TooMany { path: String, count: usize, max: usize },
     #[error("`{path}`: `{value}` stands there twice")]
     Duplicate { path: String, value: String },
+    #[error("`limits.{name}` belongs to the tenant as a whole: an addon suggests a rate under `[suggested]`")]
+    TenantLimit { name: &'static str },
     #[error("`jobs.{job}` has both `schedule` and `every`: it takes one or neither")]
     TwoSchedules { job: String },
 }
@@ -44,6 +42,7 @@ impl Coded for ManifestError {
             | Self::OutOfRange { .. }
             | Self::TooMany { .. }
             | Self::Duplicate { .. }
+            | Self::TenantLimit { .. }
             | Self::TwoSchedules { .. } => codes::MANIFEST_INVALID,
         }
     }

@@ -130,17 +130,12 @@ pub struct InvalidKernelLine {
 impl FromStr for KernelLine {
     type Err = InvalidKernelLine;
     fn from_str(text: &str) -> Result<Self, InvalidKernelLine> {
-        let line = text.split_once('.').and_then(|(major, minor)| {
-            Some(Self {
-                major: major.parse().ok()?,
-                minor: minor.parse().ok()?,
-            })
-        });
+        let line = text
+            .split_once('.')
+            .and_then(|(major, minor)| Some(Self { major: major.parse().ok()?, minor: minor.parse().ok()? }));
         // Written back to refuse second spellings such as `+0.01`.
         line.filter(|line| line.to_string() == text)
-            .ok_or_else(|| InvalidKernelLine {
-                text: text.chars().take(80).collect(),
-            })
+            .ok_or_else(|| InvalidKernelLine { text: text.chars().take(80).collect() })
     }
 }
 

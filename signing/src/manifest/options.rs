@@ -119,9 +119,7 @@ impl FromStr for CronText {
         if text.len() <= CRON_MAX && fields == 5 && text.bytes().all(allowed) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(InvalidCron {
-                text: text.chars().take(80).collect(),
-            })
+            Err(InvalidCron { text: text.chars().take(80).collect() })
         }
     }
 }

@@ -71,36 +71,21 @@ fn every_field_is_read() {
 
     let submit = manifest.action("submit").unwrap();
     assert_eq!(submit.idempotency(), Idempotency::Required);
-    let budget = Budget {
-        fuel: Some(Fuel(5_000_000)),
-        time: Some(Millis(200)),
-        memory: Some(Bytes(16 << 20)),
-    };
+    let budget =
+        Budget { fuel: Some(Fuel(5_000_000)), time: Some(Millis(200)), memory: Some(Bytes(16 << 20)) };
     assert_eq!(*submit.budget(), budget);
     assert_eq!(manifest.actions().len(), 2);
 
     let deliver = manifest.job("deliver").unwrap();
-    assert_eq!(
-        *deliver.schedule(),
-        Schedule::Cron("*/5 * * * MON-FRI".parse().unwrap())
-    );
+    assert_eq!(*deliver.schedule(), Schedule::Cron("*/5 * * * MON-FRI".parse().unwrap()));
     assert_eq!(deliver.lock_key().unwrap().as_str(), "deliver");
     assert_eq!(
         (deliver.fairness(), deliver.retries(), deliver.backoff()),
         (Fairness::Bulk, 3, Millis(2_000))
     );
-    assert_eq!(
-        deliver.circuit(),
-        Some(Circuit {
-            failures: 5,
-            pause: Millis(60_000)
-        })
-    );
+    assert_eq!(deliver.circuit(), Some(Circuit { failures: 5, pause: Millis(60_000) }));
     assert_eq!(deliver.budget().fuel, Some(Fuel(1_000_000)));
-    assert_eq!(
-        *manifest.job("sweep").unwrap().schedule(),
-        Schedule::Every(Millis(300_000))
-    );
+    assert_eq!(*manifest.job("sweep").unwrap().schedule(), Schedule::Every(Millis(300_000)));
     assert_eq!(*manifest.job("once").unwrap().schedule(), Schedule::OnDemand);
     assert_eq!(manifest.jobs().len(), 3);
 }
@@ -114,52 +99,27 @@ fn every_request_is_read() {
     let secret = &asked.secrets()["receiver_token"];
     assert_eq!(secret.purpose().as_str(), "delivery");
     let destinations: Vec<_> = secret.destinations().iter().map(Destination::to_string).collect();
-    assert_eq!(
-        destinations,
-        ["http://127.0.0.1:8080", "https://receiver.example"]
-    );
+    assert_eq!(destinations, ["http://127.0.0.1:8080", "https://receiver.example"]);
     assert_eq!(asked.keys()["einvoice_signing"].purpose().as_str(), "invoice");
     assert!(asked.wasi().imports().contains("wasi:clocks/wall-clock"));
     assert_eq!(asked.wasi().directory(), Some(DirectoryAccess::ReadOnly));
     assert_eq!(
-        (
-            manifest.limits().fuel,
-            manifest.limits().sends,
-            manifest.limits().memory
-        ),
+        (manifest.limits().fuel, manifest.limits().sends, manifest.limits().memory),
         (Some(Fuel(20_000_000)), Some(3), None)
     );
-    assert_eq!(
-        manifest.suggested_rate(),
-        Some(Rate {
-            per_second: 50,
-            burst: 100
-        })
-    );
+    assert_eq!(manifest.suggested_rate(), Some(Rate { per_second: 50, burst: 100 }));
 }
 
 #[test]
 fn what_is_not_written_has_a_default() {
     let manifest = with("[actions.show]\n[jobs.once]").unwrap();
     assert_eq!(*manifest.action("show").unwrap(), ActionOptions::default());
-    assert_eq!(
-        manifest.action("show").unwrap().idempotency(),
-        Idempotency::Optional
-    );
+    assert_eq!(manifest.action("show").unwrap().idempotency(), Idempotency::Optional);
     let job = manifest.job("once").unwrap();
-    assert_eq!(
-        (job.fairness(), job.retries(), job.backoff()),
-        (Fairness::Normal, 8, Millis(1_000))
-    );
-    assert_eq!(
-        (job.lock_key(), job.circuit(), *job.budget()),
-        (None, None, Budget::default())
-    );
+    assert_eq!((job.fairness(), job.retries(), job.backoff()), (Fairness::Normal, 8, Millis(1_000)));
+    assert_eq!((job.lock_key(), job.circuit(), *job.budget()), (None, None, Budget::default()));
     assert_eq!(*manifest.capabilities(), Capabilities::default());
-    assert_eq!(
-        (*manifest.limits(), manifest.suggested_rate()),
-        (PartialLimits::default(), None)
-    );
+    assert_eq!((*manifest.limits(), manifest.suggested_rate()), (PartialLimits::default(), None));
     assert_eq!(manifest.job("show"), None);
 }
 
@@ -190,10 +150,7 @@ fn ranges_are_enforced_at_both_ends() {
         ("every = \"999ms\"", "every"),
         ("every = \"367d\"", "every"),
         ("circuit = { failures = 0, pause = \"1s\" }", "circuit.failures"),
-        (
-            "circuit = { failures = 1001, pause = \"1s\" }",
-            "circuit.failures",
-        ),
+        ("circuit = { failures = 1001, pause = \"1s\" }", "circuit.failures"),
         ("circuit = { failures = 1, pause = \"0s\" }", "circuit.pause"),
     ] {
         assert_eq!(job(wrong), Some(format!("jobs.j.{path}")), "{wrong}");
@@ -230,33 +187,16 @@ fn a_job_has_one_schedule() {
 fn lists_are_bounded_and_hold_nothing_twice() {
     let list = |key: &str, items: &[String]| with(&format!("[capabilities]\n{key} = {items:?}"));
     let names = |count: usize| (0..count).map(|i| format!("n{i}")).collect::<Vec<_>>();
-    assert_eq!(
-        list("sequences", &names(LIST_MAX))
-            .unwrap()
-            .capabilities()
-            .sequences()
-            .len(),
-        LIST_MAX
-    );
+    assert_eq!(list("sequences", &names(LIST_MAX)).unwrap().capabilities().sequences().len(), LIST_MAX);
     for key in ["sequences", "approvals"] {
         let path = format!("capabilities.{key}");
-        let many = ManifestError::TooMany {
-            path: path.clone(),
-            count: LIST_MAX + 1,
-            max: LIST_MAX,
-        };
+        let many = ManifestError::TooMany { path: path.clone(), count: LIST_MAX + 1, max: LIST_MAX };
         assert_eq!(list(key, &names(LIST_MAX + 1)), Err(many));
-        let twice = ManifestError::Duplicate {
-            path,
-            value: "n0".into(),
-        };
+        let twice = ManifestError::Duplicate { path, value: "n0".into() };
         assert_eq!(list(key, &[names(1), names(1)].concat()), Err(twice));
     }
     let sections = |start: &str, end: &str| {
-        names(LIST_MAX + 1)
-            .iter()
-            .map(|n| format!("[{start}.{n}]{end}"))
-            .collect::<String>()
+        names(LIST_MAX + 1).iter().map(|n| format!("[{start}.{n}]{end}")).collect::<String>()
     };
     for (start, end) in [
         ("actions", "\n"),
@@ -264,11 +204,7 @@ fn lists_are_bounded_and_hold_nothing_twice() {
         ("capabilities.secrets", "\npurpose = 'p'\n"),
         ("capabilities.keys", "\npurpose = 'p'\n"),
     ] {
-        let many = ManifestError::TooMany {
-            path: start.into(),
-            count: LIST_MAX + 1,
-            max: LIST_MAX,
-        };
+        let many = ManifestError::TooMany { path: start.into(), count: LIST_MAX + 1, max: LIST_MAX };
         assert_eq!(with(&sections(start, end)), Err(many));
     }
     // One destination written in two ways is one destination.
@@ -281,21 +217,15 @@ fn lists_are_bounded_and_hold_nothing_twice() {
     let wasi = with("[capabilities.wasi]\nimports = ['wasi:io/poll', 'wasi:io/poll']").unwrap_err();
     assert_eq!(
         wasi,
-        ManifestError::Duplicate {
-            path: "capabilities.wasi.imports".into(),
-            value: "wasi:io/poll".into()
-        }
+        ManifestError::Duplicate { path: "capabilities.wasi.imports".into(), value: "wasi:io/poll".into() }
     );
 }
 
 #[test]
 fn wasi_interfaces_are_written_without_version() {
-    for good in [
-        "wasi:io/poll",
-        "wasi:clocks/monotonic-clock",
-        "wasi:sockets/ip-name-lookup",
-        "wasi:http/types2",
-    ] {
+    for good in
+        ["wasi:io/poll", "wasi:clocks/monotonic-clock", "wasi:sockets/ip-name-lookup", "wasi:http/types2"]
+    {
         assert_eq!(good.parse::<WasiInterface>().unwrap().as_str(), good);
     }
     for wrong in [
@@ -309,25 +239,16 @@ fn wasi_interfaces_are_written_without_version() {
         "wasi:io/-poll",
         "wasi:io/a--b",
     ] {
-        assert_eq!(
-            wrong.parse::<WasiInterface>(),
-            Err(InvalidWasiInterface { text: wrong.into() })
-        );
+        assert_eq!(wrong.parse::<WasiInterface>(), Err(InvalidWasiInterface { text: wrong.into() }));
     }
 }
 
 #[test]
 fn the_serialized_form_shows_every_field() {
     let json = serde_json::to_value(Manifest::parse(FULL).unwrap()).unwrap();
-    assert_eq!(
-        json["jobs"]["sweep"]["schedule"],
-        serde_json::json!({"every": "5m"})
-    );
+    assert_eq!(json["jobs"]["sweep"]["schedule"], serde_json::json!({"every": "5m"}));
     assert_eq!(json["jobs"]["once"]["schedule"], "on-demand");
-    assert_eq!(
-        (&json["kernel"], &json["suggested-rate"]),
-        (&"0.1".into(), &"50/s, burst 100".into())
-    );
+    assert_eq!((&json["kernel"], &json["suggested-rate"]), (&"0.1".into(), &"50/s, burst 100".into()));
 }
 
 proptest::proptest! {

@@ -28,13 +28,8 @@ impl Layout {
         }
         let actual = bytes.len() as u64;
         let length = |at: usize| {
-            let field = bytes
-                .get(at..at + 4)
-                .and_then(|field| <[u8; 4]>::try_from(field).ok());
-            let short = PackageError::Truncated {
-                expected: HEADER_LEN as u64,
-                actual,
-            };
+            let field = bytes.get(at..at + 4).and_then(|field| <[u8; 4]>::try_from(field).ok());
+            let short = PackageError::Truncated { expected: HEADER_LEN as u64, actual };
             field.map(u32::from_le_bytes).ok_or(short)
         };
         let (statement, manifest, component) = (length(8)?, length(12)?, length(16)?);
@@ -50,9 +45,7 @@ impl Layout {
             return Err(PackageError::Truncated { expected, actual });
         }
         if actual > expected {
-            return Err(PackageError::Trailing {
-                extra: actual - expected,
-            });
+            return Err(PackageError::Trailing { extra: actual - expected });
         }
         let mut end = HEADER_LEN;
         let mut next = |len: usize| {
@@ -88,18 +81,13 @@ pub(super) fn write(
     let body = [statement, signature, manifest, component];
     let mut bytes = Vec::with_capacity(HEADER_LEN + body.iter().map(|part| part.len()).sum::<usize>());
     bytes.extend_from_slice(MAGIC);
-    for (part, content) in [
-        (Part::Statement, statement),
-        (Part::Manifest, manifest),
-        (Part::Component, component),
-    ] {
+    for (part, content) in
+        [(Part::Statement, statement), (Part::Manifest, manifest), (Part::Component, component)]
+    {
         let max = u64::from(u32::MAX);
         let size = content.len();
-        let length = u32::try_from(size).map_err(|_| PackageError::TooLarge {
-            part,
-            size: size as u64,
-            max,
-        })?;
+        let length =
+            u32::try_from(size).map_err(|_| PackageError::TooLarge { part, size: size as u64, max })?;
         bytes.extend_from_slice(&length.to_le_bytes());
     }
     body.iter().for_each(|part| bytes.extend_from_slice(part));

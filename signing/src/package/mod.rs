@@ -39,11 +39,7 @@ pub struct PackageBounds {
 impl Default for PackageBounds {
     /// 64 KiB, 256 KiB and 64 MiB.
     fn default() -> Self {
-        Self {
-            statement: Bytes(64 << 10),
-            manifest: Bytes(256 << 10),
-            component: Bytes(64 << 20),
-        }
+        Self { statement: Bytes(64 << 10), manifest: Bytes(256 << 10), component: Bytes(64 << 20) }
     }
 }
 
@@ -80,9 +76,7 @@ impl Package {
         let body = statement.canonical()?;
         layout::check_part(Part::Statement, body.len() as u64, bounds.statement)?;
         let signature = key.sign(&statement::signed_bytes(&body));
-        Ok(Self {
-            bytes: layout::write(&body, &signature, manifest, component)?,
-        })
+        Ok(Self { bytes: layout::write(&body, &signature, manifest, component)? })
     }
 
     pub fn bytes(&self) -> &[u8] {

@@ -78,9 +78,8 @@ impl Statement {
     /// Reads a statement. Refusals in order of precedence: malformed (JSON, missing, unknown or repeated fields), not canonical,
     /// another type, another kind.
     pub fn parse(bytes: &[u8]) -> Result<Self, PackageError> {
-        let malformed = |problem: &dyn std::fmt::Display| PackageError::Statement {
-            problem: problem.to_string(),
-        };
+        let malformed =
+            |problem: &dyn std::fmt::Display| PackageError::Statement { problem: problem.to_string() };
         let statement: Self = serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
         if statement.canonical()? != bytes {
             return Err(PackageError::NotCanonical);
@@ -92,10 +91,7 @@ impl Statement {
             });
         }
         if statement.kind != KIND_ADDON {
-            return Err(PackageError::OtherKind {
-                found: statement.kind,
-                known: KIND_ADDON,
-            });
+            return Err(PackageError::OtherKind { found: statement.kind, known: KIND_ADDON });
         }
         Timestamp::from_millisecond(statement.signed_at_ms).map_err(|error| malformed(&error))?;
         Ok(statement)
@@ -115,21 +111,13 @@ impl Statement {
 
 impl FileStatement {
     fn of(bytes: &[u8]) -> Self {
-        Self {
-            sha256: Digest::of(bytes),
-            size: bytes.len() as u64,
-        }
+        Self { sha256: Digest::of(bytes), size: bytes.len() as u64 }
     }
 }
 
 /// The pre-authentication encoding of in-toto DSSE v1.0.2: `DSSEv1 SP len(type) SP type SP len(body) SP body`.
 pub(crate) fn signed_bytes(statement: &[u8]) -> Vec<u8> {
-    let mut bytes = format!(
-        "DSSEv1 {} {PAYLOAD_TYPE} {} ",
-        PAYLOAD_TYPE.len(),
-        statement.len()
-    )
-    .into_bytes();
+    let mut bytes = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), statement.len()).into_bytes();
     bytes.extend_from_slice(statement);
     bytes
 }
@@ -149,10 +137,7 @@ mod tests {
     fn a_canonical_statement_reads_back() {
         let statement = Statement::parse(TEXT.as_bytes()).unwrap();
         assert_eq!(statement.canonical().unwrap(), TEXT.as_bytes());
-        assert_eq!(
-            (statement.name.as_str(), statement.files.manifest.size),
-            ("hello", 7)
-        );
+        assert_eq!((statement.name.as_str(), statement.files.manifest.size), ("hello", 7));
         assert_eq!(statement.signed_at().to_string(), "2026-01-01T00:00:00Z");
     }
 
@@ -166,11 +151,7 @@ mod tests {
             TEXT.replace("https://", "https:\\/\\/"),
             r#"{"version":"0.1.0","#.to_owned() + &TEXT[1..].replace(r#","version":"0.1.0""#, ""),
         ] {
-            assert_eq!(
-                Statement::parse(other.as_bytes()),
-                Err(PackageError::NotCanonical),
-                "{other}"
-            );
+            assert_eq!(Statement::parse(other.as_bytes()), Err(PackageError::NotCanonical), "{other}");
         }
     }
 
@@ -208,29 +189,14 @@ mod tests {
         use bulla_base::{Coded, codes};
         let later = Statement::parse(TEXT.replace("/v1", "/v2").as_bytes()).unwrap_err();
         let found = "https://bulla.dev/statement/v2".to_owned();
-        assert_eq!(
-            later,
-            PackageError::OtherStatement {
-                found,
-                known: STATEMENT_TYPE
-            }
-        );
+        assert_eq!(later, PackageError::OtherStatement { found, known: STATEMENT_TYPE });
         assert_eq!(later.code(), codes::INCOMPATIBLE);
         let kind = Statement::parse(TEXT.replace("addon", "handlers").as_bytes()).unwrap_err();
-        assert_eq!(
-            kind,
-            PackageError::OtherKind {
-                found: "handlers".into(),
-                known: KIND_ADDON
-            }
-        );
+        assert_eq!(kind, PackageError::OtherKind { found: "handlers".into(), known: KIND_ADDON });
     }
 
     #[test]
     fn what_is_signed_names_its_type_and_length() {
-        assert_eq!(
-            signed_bytes(b"{}"),
-            b"DSSEv1 36 application/vnd.bulla.statement+json 2 {}"
-        );
+        assert_eq!(signed_bytes(b"{}"), b"DSSEv1 36 application/vnd.bulla.statement+json 2 {}");
     }
 }

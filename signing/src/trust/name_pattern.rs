@@ -23,23 +23,16 @@ pub struct InvalidNamePattern {
 
 impl NamePattern {
     pub fn matches(&self, addon: &AddonName) -> bool {
-        if self.prefix {
-            addon.as_str().starts_with(self.start.as_str())
-        } else {
-            *addon == self.start
-        }
+        if self.prefix { addon.as_str().starts_with(self.start.as_str()) } else { *addon == self.start }
     }
 }
 
 impl FromStr for NamePattern {
     type Err = InvalidNamePattern;
     fn from_str(text: &str) -> Result<Self, InvalidNamePattern> {
-        let (start, prefix) = text
-            .strip_suffix('*')
-            .map_or((text, false), |start| (start, true));
-        let start = AddonName::new(start).map_err(|_| InvalidNamePattern {
-            text: text.chars().take(80).collect(),
-        })?;
+        let (start, prefix) = text.strip_suffix('*').map_or((text, false), |start| (start, true));
+        let start = AddonName::new(start)
+            .map_err(|_| InvalidNamePattern { text: text.chars().take(80).collect() })?;
         Ok(Self { start, prefix })
     }
 }
@@ -77,10 +70,7 @@ mod tests {
         assert!(exact.matches(&addon("acme")) && !exact.matches(&addon("acme-invoice")));
         assert_eq!(prefix.to_string(), "acme-*");
         for wrong in ["*", "", "a*b", "**", "Acme*"] {
-            assert_eq!(
-                wrong.parse::<NamePattern>(),
-                Err(InvalidNamePattern { text: wrong.into() })
-            );
+            assert_eq!(wrong.parse::<NamePattern>(), Err(InvalidNamePattern { text: wrong.into() }));
         }
     }
 }

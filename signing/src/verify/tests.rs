@@ -38,25 +38,13 @@ fn a_sealed_package_is_verified_and_keeps_its_bytes() {
     assert!(Arc::ptr_eq(addon.package(), &bytes));
     let component = component();
     let within = &bytes[bytes.len() - component.len()..];
-    assert_eq!(
-        (addon.component(), addon.component().as_ptr()),
-        (component.as_slice(), within.as_ptr())
-    );
-    assert_eq!(
-        (addon.name().as_str(), addon.version().to_string().as_str()),
-        ("hello", "0.1.0")
-    );
-    assert_eq!(
-        (addon.component_digest(), addon.package_digest()),
-        (Digest::of(&component), sealed.digest())
-    );
+    assert_eq!((addon.component(), addon.component().as_ptr()), (component.as_slice(), within.as_ptr()));
+    assert_eq!((addon.name().as_str(), addon.version().to_string().as_str()), ("hello", "0.1.0"));
+    assert_eq!((addon.component_digest(), addon.package_digest()), (Digest::of(&component), sealed.digest()));
     assert_eq!((addon.publisher(), addon.signed_at()), (&key.id(), now()));
     assert_eq!(addon.manifest(), &Manifest::parse(MANIFEST).unwrap());
     assert_eq!(addon.contract().unwrap(), crate::fixtures::contract());
-    assert_eq!(
-        Package::seal(MANIFEST.as_bytes(), &component, &key, now()).unwrap(),
-        sealed
-    );
+    assert_eq!(Package::seal(MANIFEST.as_bytes(), &component, &key, now()).unwrap(), sealed);
 }
 
 #[test]
@@ -81,12 +69,7 @@ fn a_flip_of_any_bit_is_refused() {
                 ),
                 _ if layout.signature.contains(&at) => error == VerifyError::Signature { key: key.id() },
                 _ if layout.manifest.contains(&at) => error == VerifyError::Content { part: Part::Manifest },
-                _ => {
-                    error
-                        == VerifyError::Content {
-                            part: Part::Component,
-                        }
-                }
+                _ => error == VerifyError::Content { part: Part::Component },
             };
             assert!(expected, "byte {at}, bit {bit}: {error:?}");
         }
@@ -100,23 +83,14 @@ fn every_truncation_and_every_addition_is_refused() {
     for end in 0..good.len() {
         let expected = match end {
             0..8 => PackageError::NotAPackage,
-            8..20 => PackageError::Truncated {
-                expected: 20,
-                actual: end as u64,
-            },
-            _ => PackageError::Truncated {
-                expected: good.len() as u64,
-                actual: end as u64,
-            },
+            8..20 => PackageError::Truncated { expected: 20, actual: end as u64 },
+            _ => PackageError::Truncated { expected: good.len() as u64, actual: end as u64 },
         };
         assert_eq!(verify(good[..end].to_vec(), &trust).unwrap_err(), expected.into());
     }
     for byte in 0..=255 {
         let longer = [good.as_slice(), &[byte]].concat();
-        assert_eq!(
-            verify(longer, &trust).unwrap_err(),
-            PackageError::Trailing { extra: 1 }.into()
-        );
+        assert_eq!(verify(longer, &trust).unwrap_err(), PackageError::Trailing { extra: 1 }.into());
     }
 }
 
@@ -128,10 +102,7 @@ fn a_byte_cannot_move_from_one_part_to_the_next() {
     let (manifest, component) = (length(&bytes, 12) - 1, length(&bytes, 16) + 1);
     bytes[12..16].copy_from_slice(&manifest.to_le_bytes());
     bytes[16..20].copy_from_slice(&component.to_le_bytes());
-    assert_eq!(
-        verify(bytes, &trust(&key)).unwrap_err(),
-        VerifyError::Content { part: Part::Manifest }
-    );
+    assert_eq!(verify(bytes, &trust(&key)).unwrap_err(), VerifyError::Content { part: Part::Manifest });
 }
 
 #[test]
@@ -139,23 +110,10 @@ fn a_trusted_signature_does_not_excuse_a_bad_statement() {
     let key = key();
     let (good, trust) = (statement(&key), trust(&key));
     let refused = |text: String| {
-        verify(
-            forge(text.as_bytes(), &key, MANIFEST.as_bytes(), &component()),
-            &trust,
-        )
-        .unwrap_err()
+        verify(forge(text.as_bytes(), &key, MANIFEST.as_bytes(), &component()), &trust).unwrap_err()
     };
-    assert!(
-        verify(
-            forge(good.as_bytes(), &key, MANIFEST.as_bytes(), &component()),
-            &trust
-        )
-        .is_ok()
-    );
-    assert_eq!(
-        refused(good.replace(":", ": ")),
-        PackageError::NotCanonical.into()
-    );
+    assert!(verify(forge(good.as_bytes(), &key, MANIFEST.as_bytes(), &component()), &trust).is_ok());
+    assert_eq!(refused(good.replace(":", ": ")), PackageError::NotCanonical.into());
     assert_eq!(refused(format!("{good} ")), PackageError::NotCanonical.into());
     let second = refused(good.replacen('{', r#"{"name":"other","#, 1));
     assert!(
@@ -165,48 +123,25 @@ fn a_trusted_signature_does_not_excuse_a_bad_statement() {
     assert!(
         matches!(more, VerifyError::Package(PackageError::Statement { problem }) if problem.contains("unknown field `a`"))
     );
-    let later = PackageError::OtherStatement {
-        found: format!("{STATEMENT_TYPE}0"),
-        known: STATEMENT_TYPE,
-    };
-    assert_eq!(
-        refused(good.replace(STATEMENT_TYPE, &format!("{STATEMENT_TYPE}0"))),
-        later.into()
-    );
-    let kind = PackageError::OtherKind {
-        found: "pack".into(),
-        known: KIND_ADDON,
-    };
+    let later = PackageError::OtherStatement { found: format!("{STATEMENT_TYPE}0"), known: STATEMENT_TYPE };
+    assert_eq!(refused(good.replace(STATEMENT_TYPE, &format!("{STATEMENT_TYPE}0"))), later.into());
+    let kind = PackageError::OtherKind { found: "pack".into(), known: KIND_ADDON };
     assert_eq!(refused(good.replace(r#""addon""#, r#""pack""#)), kind.into());
     let (stated, manifest) = ("other".parse().unwrap(), "hello".parse().unwrap());
-    assert_eq!(
-        refused(good.replace("hello", "other")),
-        VerifyError::Name { stated, manifest }
-    );
+    assert_eq!(refused(good.replace("hello", "other")), VerifyError::Name { stated, manifest });
     let (stated, manifest) = (Version::new(0, 2, 0), Version::new(0, 1, 0));
-    assert_eq!(
-        refused(good.replace("0.1.0", "0.2.0")),
-        VerifyError::Version { stated, manifest }
-    );
+    assert_eq!(refused(good.replace("0.1.0", "0.2.0")), VerifyError::Version { stated, manifest });
     let size = component().len();
     let resized = good.replace(&format!(r#""size":{size}"#), &format!(r#""size":{}"#, size + 1));
-    assert_eq!(
-        refused(resized),
-        VerifyError::Content {
-            part: Part::Component
-        }
-    );
+    assert_eq!(refused(resized), VerifyError::Content { part: Part::Component });
 }
 
 #[test]
 fn build_metadata_is_part_of_the_version() {
     let key = key();
     let other = statement(&key).replace("0.1.0", "0.1.0+b");
-    let error = verify(
-        forge(other.as_bytes(), &key, MANIFEST.as_bytes(), &component()),
-        &trust(&key),
-    )
-    .unwrap_err();
+    let error =
+        verify(forge(other.as_bytes(), &key, MANIFEST.as_bytes(), &component()), &trust(&key)).unwrap_err();
     assert!(matches!(error, VerifyError::Version { .. }));
 }
 
@@ -216,29 +151,15 @@ fn a_signed_manifest_must_be_valid_too() {
     let later = MANIFEST.replace(r#"kernel = "0.1""#, r#"kernel = "0.2""#);
     let statement = statement(&key);
     let signed = |manifest: &str| {
-        let files = |text: &str| {
-            format!(
-                r#"{{"sha256":"{}","size":{}}}"#,
-                Digest::of(text.as_bytes()),
-                text.len()
-            )
-        };
+        let files =
+            |text: &str| format!(r#"{{"sha256":"{}","size":{}}}"#, Digest::of(text.as_bytes()), text.len());
         let statement = statement.replace(&files(MANIFEST), &files(manifest));
-        verify(
-            forge(statement.as_bytes(), &key, manifest.as_bytes(), &component()),
-            &trust(&key),
-        )
-        .unwrap_err()
+        verify(forge(statement.as_bytes(), &key, manifest.as_bytes(), &component()), &trust(&key))
+            .unwrap_err()
     };
     let incompatible = signed(&later);
-    let error = ManifestError::OtherKernel {
-        wanted: "0.2".into(),
-        served: "`0.1`".into(),
-    };
-    assert_eq!(
-        (incompatible.code(), incompatible),
-        (codes::INCOMPATIBLE, error.into())
-    );
+    let error = ManifestError::OtherKernel { wanted: "0.2".into(), served: "`0.1`".into() };
+    assert_eq!((incompatible.code(), incompatible), (codes::INCOMPATIBLE, error.into()));
     let unknown = signed(&format!("{MANIFEST}more = 1"));
     assert_eq!(unknown.code(), codes::MANIFEST_INVALID);
     assert!(
@@ -261,16 +182,9 @@ fn a_signed_manifest_must_be_valid_too() {
 fn every_bound_is_enforced_and_can_be_set() {
     let key = key();
     let (sealed, component) = (package(&key), component());
-    let sizes = (
-        statement(&key).len() as u64,
-        MANIFEST.len() as u64,
-        component.len() as u64,
-    );
-    let exact = PackageBounds {
-        statement: Bytes(sizes.0),
-        manifest: Bytes(sizes.1),
-        component: Bytes(sizes.2),
-    };
+    let sizes = (statement(&key).len() as u64, MANIFEST.len() as u64, component.len() as u64);
+    let exact =
+        PackageBounds { statement: Bytes(sizes.0), manifest: Bytes(sizes.1), component: Bytes(sizes.2) };
     let within =
         |bounds: &PackageBounds| VerifiedAddon::verify_within(sealed.bytes(), &trust(&key), now(), bounds);
     assert!(within(&exact).is_ok());
@@ -279,36 +193,11 @@ fn every_bound_is_enforced_and_can_be_set() {
         |bounds: &PackageBounds| Package::seal_within(MANIFEST.as_bytes(), &component, &key, now(), bounds);
     assert_eq!(seal(&exact).unwrap(), sealed);
     for (part, size, bounds) in [
-        (
-            Part::Statement,
-            sizes.0,
-            PackageBounds {
-                statement: less(sizes.0),
-                ..exact
-            },
-        ),
-        (
-            Part::Manifest,
-            sizes.1,
-            PackageBounds {
-                manifest: less(sizes.1),
-                ..exact
-            },
-        ),
-        (
-            Part::Component,
-            sizes.2,
-            PackageBounds {
-                component: less(sizes.2),
-                ..exact
-            },
-        ),
+        (Part::Statement, sizes.0, PackageBounds { statement: less(sizes.0), ..exact }),
+        (Part::Manifest, sizes.1, PackageBounds { manifest: less(sizes.1), ..exact }),
+        (Part::Component, sizes.2, PackageBounds { component: less(sizes.2), ..exact }),
     ] {
-        let refused = PackageError::TooLarge {
-            part,
-            size,
-            max: size - 1,
-        };
+        let refused = PackageError::TooLarge { part, size, max: size - 1 };
         assert_eq!(within(&bounds).unwrap_err(), refused.clone().into());
         assert_eq!(seal(&bounds), Err(refused));
     }
@@ -320,21 +209,14 @@ fn empty_and_huge_parts_are_refused() {
     let empty = forge(statement(&key).as_bytes(), &key, MANIFEST.as_bytes(), b"");
     assert_eq!(
         verify(empty, &trust(&key)).unwrap_err(),
-        PackageError::Empty {
-            part: Part::Component
-        }
-        .into()
+        PackageError::Empty { part: Part::Component }.into()
     );
     assert_eq!(
         Package::seal(b"", &component, &key, now()),
         Err(PackageError::Empty { part: Part::Manifest })
     );
     let huge = [b"BULLAPK1".as_slice(), &[0xff; 12]].concat();
-    let refused = PackageError::TooLarge {
-        part: Part::Statement,
-        size: u32::MAX.into(),
-        max: 64 << 10,
-    };
+    let refused = PackageError::TooLarge { part: Part::Statement, size: u32::MAX.into(), max: 64 << 10 };
     assert_eq!(verify(huge, &trust(&key)).unwrap_err(), refused.into());
 }
 

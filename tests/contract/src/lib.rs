@@ -60,7 +60,8 @@ impl Bench {
                 Db::open_sqlite(&SqliteConfig { path, readers: 2, durability: Durability::Relaxed }).await
             }
             Database::Postgres(url) => {
-                let config = PostgresConfig { url: url.clone(), connections: 4, durability: Durability::Relaxed };
+                let config =
+                    PostgresConfig { url: url.clone(), connections: 4, durability: Durability::Relaxed };
                 Db::open_postgres(&config).await
             }
         };
@@ -70,7 +71,8 @@ impl Bench {
     /// One node: pools and committer of its own. Two of them on PostgreSQL are two nodes.
     pub async fn core(&self) -> Core {
         let db = self.db().await;
-        let committer = Committer::start(db.clone(), Arc::new(AuditJournal::new()), CommitterConfig::default());
+        let committer =
+            Committer::start(db.clone(), Arc::new(AuditJournal::new()), CommitterConfig::default());
         Core { db, committer, clock: self.clock.clone(), rng: Arc::new(SystemRng) as Arc<dyn Rng> }
     }
 
@@ -109,7 +111,9 @@ impl Bench {
 async fn fresh_postgres() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let Ok(server) = std::env::var("BULLA_TEST_POSTGRES") else {
-        panic!("BULLA_TEST_POSTGRES is not set: run `cargo xtask test`, or `cargo xtask postgres` in another terminal");
+        panic!(
+            "BULLA_TEST_POSTGRES is not set: run `cargo xtask test`, or `cargo xtask postgres` in another terminal"
+        );
     };
     let name = format!("law_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let admin = sqlx::PgPool::connect(&server).await.expect("the test server answers");

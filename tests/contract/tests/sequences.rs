@@ -42,7 +42,12 @@ async fn draw(sequences: &Sequences, call: &mut Call) -> String {
 }
 
 /// Draws, binds and commits one number; a lost race is run again, as dispatch does.
-async fn issue(core: &Core, sequences: &Sequences, mut call: Call, object: &str) -> Result<String, StoreError> {
+async fn issue(
+    core: &Core,
+    sequences: &Sequences,
+    mut call: Call,
+    object: &str,
+) -> Result<String, StoreError> {
     let key = "invoice".parse().unwrap();
     let drawn = sequences.reserve(&mut call, &key, DATE, None).await.unwrap();
     sequences.commit(&mut call, &key, &drawn.id, &object.parse().unwrap()).await.unwrap();
@@ -65,12 +70,22 @@ async fn a_failed_calls_number_is_issued_again() {
         let (core, sequences) = node(&bench, Gaps::Gapless).await;
         let mut failing = bench.call("acme", grants());
         assert_eq!(draw(&sequences, &mut failing).await, "INV-2026-00001");
-        assert_eq!(issue(&core, &sequences, bench.call("acme", grants()), "invoice/1").await.unwrap(), "INV-2026-00002");
+        assert_eq!(
+            issue(&core, &sequences, bench.call("acme", grants()), "invoice/1").await.unwrap(),
+            "INV-2026-00002"
+        );
         sequences.release(&mut failing, None).await;
-        let preview = sequences.preview_for(&"acme".parse().unwrap(), &"invoice".parse().unwrap(), DATE).await.unwrap();
+        let preview =
+            sequences.preview_for(&"acme".parse().unwrap(), &"invoice".parse().unwrap(), DATE).await.unwrap();
         assert_eq!(preview, "INV-2026-00001");
-        assert_eq!(issue(&core, &sequences, bench.call("acme", grants()), "invoice/2").await.unwrap(), "INV-2026-00001");
-        assert_eq!(issue(&core, &sequences, bench.call("acme", grants()), "invoice/3").await.unwrap(), "INV-2026-00003");
+        assert_eq!(
+            issue(&core, &sequences, bench.call("acme", grants()), "invoice/2").await.unwrap(),
+            "INV-2026-00001"
+        );
+        assert_eq!(
+            issue(&core, &sequences, bench.call("acme", grants()), "invoice/3").await.unwrap(),
+            "INV-2026-00003"
+        );
     })
     .await;
 }
@@ -82,7 +97,10 @@ async fn a_sequence_that_allows_gaps_never_repeats() {
         let mut failing = bench.call("acme", grants());
         draw(&sequences, &mut failing).await;
         sequences.release(&mut failing, None).await;
-        assert_eq!(issue(&core, &sequences, bench.call("acme", grants()), "invoice/1").await.unwrap(), "INV-2026-00002");
+        assert_eq!(
+            issue(&core, &sequences, bench.call("acme", grants()), "invoice/1").await.unwrap(),
+            "INV-2026-00002"
+        );
     })
     .await;
 }
@@ -97,9 +115,11 @@ async fn nodes_racing_leave_no_duplicate_and_no_gap() {
     on_both(async |bench: Bench| {
         let (core, one) = node(&bench, Gaps::Gapless).await;
         // SQLite has one process and so one allocator; PostgreSQL has two nodes.
-        let (other_core, two) = if bench.is_postgres() { node(&bench, Gaps::Gapless).await } else { (core.clone(), one.clone()) };
+        let (other_core, two) =
+            if bench.is_postgres() { node(&bench, Gaps::Gapless).await } else { (core.clone(), one.clone()) };
         let calls = (0..120).map(|n| {
-            let (core, sequences) = if n % 2 == 0 { (core.clone(), one.clone()) } else { (other_core.clone(), two.clone()) };
+            let (core, sequences) =
+                if n % 2 == 0 { (core.clone(), one.clone()) } else { (other_core.clone(), two.clone()) };
             let mut call = bench.call("acme", grants());
             tokio::spawn(async move {
                 if n % 5 == 0 {
@@ -119,7 +139,9 @@ async fn nodes_racing_leave_no_duplicate_and_no_gap() {
         let mut all = issued.clone();
         let highest = issued.iter().max().unwrap().clone();
         while !is_dense(&all) {
-            let text = issue(&core, &one, bench.call("acme", grants()), &format!("late/{}", all.len())).await.unwrap();
+            let text = issue(&core, &one, bench.call("acme", grants()), &format!("late/{}", all.len()))
+                .await
+                .unwrap();
             assert!(text < highest, "{text} was issued while a hole below {highest} was open");
             all.push(text);
         }
@@ -139,8 +161,14 @@ async fn holes_are_found_again_after_a_restart() {
         bench.clock.advance(Duration::from_secs(11 * 60));
         let (core, sequences) = (core, Sequences::open(bench.core().await).await.unwrap());
         sequences.sweep(&bench.origin("system")).await.unwrap();
-        assert_eq!(issue(&core, &sequences, bench.call("acme", grants()), "invoice/3").await.unwrap(), "INV-2026-00001");
-        assert_eq!(issue(&core, &sequences, bench.call("acme", grants()), "invoice/4").await.unwrap(), "INV-2026-00003");
+        assert_eq!(
+            issue(&core, &sequences, bench.call("acme", grants()), "invoice/3").await.unwrap(),
+            "INV-2026-00001"
+        );
+        assert_eq!(
+            issue(&core, &sequences, bench.call("acme", grants()), "invoice/4").await.unwrap(),
+            "INV-2026-00003"
+        );
     })
     .await;
 }
@@ -157,7 +185,10 @@ async fn a_swept_holds_call_loses_its_commit() {
         bench.clock.advance(Duration::from_secs(11 * 60));
         sequences.refresh().await.unwrap();
         sequences.sweep(&bench.origin("system")).await.unwrap();
-        assert_eq!(issue(&core, &sequences, bench.call("acme", grants()), "invoice/1").await.unwrap(), "INV-2026-00001");
+        assert_eq!(
+            issue(&core, &sequences, bench.call("acme", grants()), "invoice/1").await.unwrap(),
+            "INV-2026-00001"
+        );
         assert!(matches!(core.committer.commit(slow.effects()).await, Err(StoreError::Conflict { .. })));
     })
     .await;
@@ -174,11 +205,15 @@ async fn an_object_has_one_number_and_a_number_one_object() {
         let key = "invoice".parse().unwrap();
         let mut told = bench.call("acme", grants()).run_again();
         let drawn = sequences.reserve(&mut told, &key, DATE, None).await.unwrap();
-        let refused = sequences.commit(&mut told, &key, &drawn.id, &"invoice/1".parse().unwrap()).await.unwrap_err();
+        let refused =
+            sequences.commit(&mut told, &key, &drawn.id, &"invoice/1".parse().unwrap()).await.unwrap_err();
         assert!(matches!(refused, SequenceError::Bound { .. }), "{refused}");
         sequences.commit(&mut told, &key, &drawn.id, &"invoice/9".parse().unwrap()).await.unwrap();
         sequences.release(&mut told, None).await;
-        assert_eq!(issue(&core, &sequences, bench.call("acme", grants()), "invoice/2").await.unwrap(), "INV-2026-00002");
+        assert_eq!(
+            issue(&core, &sequences, bench.call("acme", grants()), "invoice/2").await.unwrap(),
+            "INV-2026-00002"
+        );
     })
     .await;
 }
@@ -242,7 +277,10 @@ async fn a_number_returned_within_its_call_leaves_no_row() {
         sequences.cancel(&mut call, &key, &drawn.id, "changed my mind").await.unwrap();
         assert!(!call.sequences.holds_gapless());
         core.committer.commit(call.effects()).await.unwrap();
-        assert_eq!(issue(&core, &sequences, bench.call("acme", grants()), "invoice/1").await.unwrap(), "INV-2026-00001");
+        assert_eq!(
+            issue(&core, &sequences, bench.call("acme", grants()), "invoice/1").await.unwrap(),
+            "INV-2026-00001"
+        );
     })
     .await;
 }
@@ -256,9 +294,13 @@ async fn the_limit_of_reservations_fires() {
         for _ in 0..3 {
             draw(&sequences, &mut call).await;
         }
-        let refused = sequences.reserve(&mut call, &"invoice".parse().unwrap(), DATE, None).await.unwrap_err();
+        let refused =
+            sequences.reserve(&mut call, &"invoice".parse().unwrap(), DATE, None).await.unwrap_err();
         assert!(matches!(GuestError::from(refused), GuestError::Limit(which) if which == "reservations"));
-        assert_eq!(call.sequences.uncommitted().mark("no INV-2026-00002 today"), "no [uncommitted INV-2026-00002] today");
+        assert_eq!(
+            call.sequences.uncommitted().mark("no INV-2026-00002 today"),
+            "no [uncommitted INV-2026-00002] today"
+        );
         sequences.release(&mut call, None).await;
     })
     .await;
@@ -272,7 +314,10 @@ async fn a_commit_that_came_through_unheard_does_not_block_its_series() {
         for n in [1, 2] {
             let mut call = bench.call("acme", grants());
             let drawn = sequences.reserve(&mut call, &key, DATE, None).await.unwrap();
-            sequences.commit(&mut call, &key, &drawn.id, &format!("invoice/{n}").parse().unwrap()).await.unwrap();
+            sequences
+                .commit(&mut call, &key, &drawn.id, &format!("invoice/{n}").parse().unwrap())
+                .await
+                .unwrap();
             core.committer.commit(call.effects()).await.unwrap();
             // The commit is there, but its answer was lost.
             sequences.release(&mut call, Some(&StoreError::Unavailable("no answer".into()))).await;
@@ -300,9 +345,18 @@ async fn a_call_that_panicked_leaks_no_number() {
         let mut other = bench.call("acme", grants());
         assert_eq!(draw(&sequences, &mut other).await, "INV-2026-00003");
         sequences.abandon(&id).await;
-        assert_eq!(issue(&core, &sequences, bench.call("acme", grants()), "invoice/1").await.unwrap(), "INV-2026-00001");
-        assert_eq!(issue(&core, &sequences, bench.call("acme", grants()), "invoice/2").await.unwrap(), "INV-2026-00002");
-        assert_eq!(issue(&core, &sequences, bench.call("acme", grants()), "invoice/4").await.unwrap(), "INV-2026-00004");
+        assert_eq!(
+            issue(&core, &sequences, bench.call("acme", grants()), "invoice/1").await.unwrap(),
+            "INV-2026-00001"
+        );
+        assert_eq!(
+            issue(&core, &sequences, bench.call("acme", grants()), "invoice/2").await.unwrap(),
+            "INV-2026-00002"
+        );
+        assert_eq!(
+            issue(&core, &sequences, bench.call("acme", grants()), "invoice/4").await.unwrap(),
+            "INV-2026-00004"
+        );
     })
     .await;
 }
@@ -319,7 +373,10 @@ async fn a_series_with_gaps_repeats_nothing_whatever_became_of_a_call() {
         bench.clock.advance(Duration::from_secs(11 * 60));
         sequences.refresh().await.unwrap();
         sequences.sweep(&bench.origin("system")).await.unwrap();
-        assert_eq!(issue(&core, &sequences, bench.call("acme", grants()), "invoice/1").await.unwrap(), "INV-2026-00003");
+        assert_eq!(
+            issue(&core, &sequences, bench.call("acme", grants()), "invoice/1").await.unwrap(),
+            "INV-2026-00003"
+        );
     })
     .await;
 }

@@ -1,5 +1,6 @@
 //! Waiting for what happens by itself, with a bound.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bulla_base::{Clock, SystemClock};
@@ -24,6 +25,15 @@ pub fn within<T>(time: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T
             return None;
         }
         std::thread::sleep(PAUSE);
+    }
+}
+
+/// Raises its flag when it is dropped, also by a panic: what runs beside a test ends with the test.
+pub struct RaisedOnDrop<'a>(pub &'a AtomicBool);
+
+impl Drop for RaisedOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -24,28 +24,18 @@ fn start(dir: &Path, key: u8) -> (Engine, Arc<Heard>) {
 }
 
 fn guest() -> Vec<u8> {
-    Guest {
-        body: "(call $done)",
-        ..Guest::default()
-    }
-    .component()
+    Guest { body: "(call $done)", ..Guest::default() }.component()
 }
 
 async fn load_from(engine: &Engine, component: &[u8]) -> CodeSource {
     let addon = verified(component, "");
-    let loaded = engine
-        .load(&addon, &linker(engine), &Granted::new())
-        .await
-        .unwrap();
+    let loaded = engine.load(&addon, &linker(engine), &Granted::new()).await.unwrap();
     assert_eq!(call(engine, &loaded, &limits()).await.output(), b"{}");
     loaded.source()
 }
 
 fn only_file(dir: &Path) -> PathBuf {
-    let files: Vec<_> = fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let files: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(files.len(), 1, "{files:?}");
     files[0].clone()
 }
@@ -54,10 +44,7 @@ fn only_file(dir: &Path) -> PathBuf {
 async fn the_second_start_compiles_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let guest = guest();
-    assert_eq!(
-        load_from(&start(dir.path(), 1).0, &guest).await,
-        CodeSource::Compiled
-    );
+    assert_eq!(load_from(&start(dir.path(), 1).0, &guest).await, CodeSource::Compiled);
     let (engine, heard) = start(dir.path(), 1);
     assert!(engine.caches());
     assert_eq!(load_from(&engine, &guest).await, CodeSource::Cached);
@@ -103,10 +90,7 @@ async fn a_changed_file_is_deleted_told_and_compiled_again() {
         fs::write(&file, &bytes).unwrap();
         let (engine, heard) = start(dir.path(), 1);
         assert_eq!(load_from(&engine, &guest).await, CodeSource::Compiled);
-        assert_eq!(
-            *heard.0.lock().unwrap(),
-            [CacheEvent::BadMac { file: file.clone() }]
-        );
+        assert_eq!(*heard.0.lock().unwrap(), [CacheEvent::BadMac { file: file.clone() }]);
         assert_eq!(load_from(&engine, &guest).await, CodeSource::Cached);
     }
 }
@@ -130,11 +114,7 @@ async fn a_file_under_another_name_does_not_open() {
     let first = only_file(dir.path());
     let sealed = fs::read(&first).unwrap();
     fs::remove_file(&first).unwrap();
-    let other = Guest {
-        body: "(nop) (call $done)",
-        ..Guest::default()
-    }
-    .component();
+    let other = Guest { body: "(nop) (call $done)", ..Guest::default() }.component();
     load_from(&engine, &other).await;
     let second = only_file(dir.path());
     fs::write(&second, sealed).unwrap();
@@ -156,10 +136,7 @@ fn the_key_knows_component_version_and_settings() {
     let mut other = small().wasmtime(Allocation::Pooled);
     other.memory_guard_size(0);
     let other = wasmtime::Engine::new(&other).unwrap();
-    assert_ne!(
-        base,
-        hex::encode(CacheKey::new(&other, &[1; 32], WASMTIME_VERSION).bytes())
-    );
+    assert_ne!(base, hex::encode(CacheKey::new(&other, &[1; 32], WASMTIME_VERSION).bytes()));
 }
 
 #[test]
@@ -185,8 +162,5 @@ async fn a_directory_that_cannot_be_written_is_told_and_stops_nothing() {
     fs::write(&blocked, "").unwrap();
     let (engine, heard) = start(&blocked.join("cache"), 1);
     assert_eq!(load_from(&engine, &guest()).await, CodeSource::Compiled);
-    assert!(matches!(
-        heard.0.lock().unwrap().last(),
-        Some(CacheEvent::Io { .. })
-    ));
+    assert!(matches!(heard.0.lock().unwrap().last(), Some(CacheEvent::Io { .. })));
 }

@@ -19,66 +19,22 @@ async fn every_program_costs_what_it_always_did() {
     let programs = [
         ("nothing", "", "(call $done)", 68),
         ("nop", "", "(nop) (block (nop)) (call $done)", 68),
-        (
-            "add",
-            "",
-            "(drop (i32.add (i32.const 1) (i32.const 2))) (call $done)",
-            71,
-        ),
-        (
-            "divide",
-            "",
-            "(drop (i32.div_u (local.get $len) (i32.const 3))) (call $done)",
-            74,
-        ),
-        (
-            "divide-64",
-            "",
-            "(drop (i64.rem_s (i64.const 7) (i64.const 3))) (call $done)",
-            76,
-        ),
+        ("add", "", "(drop (i32.add (i32.const 1) (i32.const 2))) (call $done)", 71),
+        ("divide", "", "(drop (i32.div_u (local.get $len) (i32.const 3))) (call $done)", 74),
+        ("divide-64", "", "(drop (i64.rem_s (i64.const 7) (i64.const 3))) (call $done)", 76),
         ("root", "", "(drop (f64.sqrt (f64.const 2))) (call $done)", 75),
-        (
-            "loop",
-            SUM,
-            "(drop (call $sum (i32.const 1000))) (call $done)",
-            9073,
-        ),
-        (
-            "grow",
-            "",
-            "(drop (memory.grow (i32.const 4))) (call $done)",
-            1169,
-        ),
-        (
-            "fill",
-            "",
-            "(memory.fill (i32.const 1000) (i32.const 1) (i32.const 500)) (call $done)",
-            572,
-        ),
-        (
-            "copy",
-            "",
-            "(memory.copy (i32.const 1000) (i32.const 64) (i32.const 300)) (call $done)",
-            372,
-        ),
-        (
-            "host",
-            HOST_FIELDS,
-            "(call $take (i32.const 64) (i32.const 10)) (call $done)",
-            1092,
-        ),
+        ("loop", SUM, "(drop (call $sum (i32.const 1000))) (call $done)", 9073),
+        ("grow", "", "(drop (memory.grow (i32.const 4))) (call $done)", 1169),
+        ("fill", "", "(memory.fill (i32.const 1000) (i32.const 1) (i32.const 500)) (call $done)", 572),
+        ("copy", "", "(memory.copy (i32.const 1000) (i32.const 64) (i32.const 300)) (call $done)", 372),
+        ("host", HOST_FIELDS, "(call $take (i32.const 64) (i32.const 10)) (call $done)", 1092),
     ];
     let engine = engine();
     let mut moved = Vec::new();
     for (name, fields, body, golden) in programs {
         let guest = match name {
             "host" => with_host(body),
-            _ => Guest {
-                fields,
-                body,
-                ..Guest::default()
-            },
+            _ => Guest { fields, body, ..Guest::default() },
         };
         let loaded = load(&engine, &guest).await.unwrap();
         let ran = call(&engine, &loaded, &limits()).await;
@@ -106,16 +62,10 @@ fn every_function_of_the_kernel_has_a_price() {
         .interfaces
         .iter()
         .flat_map(|(interface, id)| {
-            resolve.interfaces[*id]
-                .functions
-                .keys()
-                .map(move |name| (interface, name))
+            resolve.interfaces[*id].functions.keys().map(move |name| (interface, name))
         })
         .map(|(interface, name)| {
-            format!(
-                "{interface}.{}",
-                name.split_once(']').map_or(name.as_str(), |(_, rest)| rest)
-            )
+            format!("{interface}.{}", name.split_once(']').map_or(name.as_str(), |(_, rest)| rest))
         })
         .collect();
     functions.push(host::WASI.name.to_owned());

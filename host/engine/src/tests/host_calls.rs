@@ -16,11 +16,7 @@ fn take(times: u32, bytes: u32) -> String {
 
 #[tokio::test]
 async fn one_host_call_is_bounded() {
-    let limits = Limits {
-        host_call: Bytes(1_000),
-        output: Bytes(1_000),
-        ..limits()
-    };
+    let limits = Limits { host_call: Bytes(1_000), output: Bytes(1_000), ..limits() };
     // The second is stopped by wasmtime before our function runs, the first by our function's charge.
     for (bytes, fits) in [(1_000, true), (1_001, false), (500_000, false)] {
         let ran = once(&with_host(&take(1, bytes)), &limits).await;
@@ -35,10 +31,7 @@ async fn one_host_call_is_bounded() {
 
 #[tokio::test]
 async fn all_host_calls_together_are_bounded() {
-    let limits = Limits {
-        host_calls: Bytes(1_000),
-        ..limits()
-    };
+    let limits = Limits { host_calls: Bytes(1_000), ..limits() };
     let ran = once(&with_host(&take(10, 100)), &limits).await;
     assert_eq!(ran.output(), b"{}");
     let ran = once(&with_host(&take(11, 100)), &limits).await;
@@ -55,15 +48,9 @@ async fn handles_are_bounded() {
              (call $done)"
         )
     };
-    let limits = Limits {
-        handles: 10,
-        ..limits()
-    };
+    let limits = Limits { handles: 10, ..limits() };
     assert_eq!(once(&with_host(&body(10)), &limits).await.output(), b"{}");
-    assert_eq!(
-        once(&with_host(&body(11)), &limits).await.kind(),
-        FailureKind::Limit("handles")
-    );
+    assert_eq!(once(&with_host(&body(11)), &limits).await.kind(), FailureKind::Limit("handles"));
 }
 
 #[tokio::test]
@@ -76,24 +63,14 @@ async fn fuel_is_taken_before_the_effect() {
     let body = take(3, 100);
     let whole = once(&with_host(&body), &limits()).await;
     assert_eq!(whole.effects, 3);
-    let ran = once(
-        &with_host(&body),
-        &Limits {
-            fuel: Fuel(whole.usage.fuel.0 - 1_000),
-            ..limits()
-        },
-    )
-    .await;
+    let ran = once(&with_host(&body), &Limits { fuel: Fuel(whole.usage.fuel.0 - 1_000), ..limits() }).await;
     assert_eq!((ran.kind(), ran.effects), (FailureKind::FuelExhausted, 2));
     assert_eq!(ran.usage.fuel, ran.usage.limits.fuel);
 }
 
 #[tokio::test]
 async fn a_waiting_host_function_races_the_deadline() {
-    let limits = Limits {
-        deadline: Millis(50),
-        ..limits()
-    };
+    let limits = Limits { deadline: Millis(50), ..limits() };
     let raced = once(&with_host("(call $wait) (call $done)"), &limits).await;
     assert_eq!(raced.kind(), FailureKind::Deadline);
     assert_eq!(raced.failure().backtrace[0].function, "run");
@@ -107,23 +84,9 @@ async fn a_waiting_host_function_races_the_deadline() {
 
 #[tokio::test]
 async fn without_a_free_instance_the_call_is_busy() {
-    let engine = Engine::new(
-        EngineConfig {
-            instances: 1,
-            ..small()
-        },
-        None,
-        clock(),
-        None,
-    )
-    .unwrap();
-    let waits = load(&engine, &with_host("(call $wait) (call $done)"))
-        .await
-        .unwrap();
-    let limits = Limits {
-        deadline: Millis(300),
-        ..limits()
-    };
+    let engine = Engine::new(EngineConfig { instances: 1, ..small() }, None, clock(), None).unwrap();
+    let waits = load(&engine, &with_host("(call $wait) (call $done)")).await.unwrap();
+    let limits = Limits { deadline: Millis(300), ..limits() };
     let (first, second) = tokio::join!(call(&engine, &waits, &limits), async {
         tokio::time::sleep(Duration::from_millis(50)).await;
         call(&engine, &waits, &limits).await
@@ -138,58 +101,18 @@ async fn without_a_free_instance_the_call_is_busy() {
 #[test]
 fn log_lines_are_dropped_beyond_the_limit_and_the_drop_is_told_once() {
     let mut meter = Meter::new();
-    meter.start(
-        Limits {
-            log: Bytes(10),
-            ..limits()
-        },
-        clock(),
-    );
+    meter.start(Limits { log: Bytes(10), ..limits() }, clock());
     let verdicts = [6, 4, 1, 1].map(|bytes| meter.log(bytes));
-    assert_eq!(
-        verdicts,
-        [
-            LogVerdict::Keep,
-            LogVerdict::Keep,
-            LogVerdict::FirstDropped,
-            LogVerdict::Dropped
-        ]
-    );
+    assert_eq!(verdicts, [LogVerdict::Keep, LogVerdict::Keep, LogVerdict::FirstDropped, LogVerdict::Dropped]);
     assert_eq!(meter.usage(0).log, Bytes(10));
 }
 
 #[test]
 fn what_the_host_gives_counts_as_well() {
     let mut meter = Meter::new();
-    meter.start(
-        Limits {
-            host_call: Bytes(10),
-            host_calls: Bytes(15),
-            ..limits()
-        },
-        clock(),
-    );
-    assert_eq!(
-        meter.give(11),
-        Err(LimitFired {
-            name: "host-call",
-            limit: 10
-        })
-    );
-    meter.start(
-        Limits {
-            host_call: Bytes(10),
-            host_calls: Bytes(15),
-            ..limits()
-        },
-        clock(),
-    );
+    meter.start(Limits { host_call: Bytes(10), host_calls: Bytes(15), ..limits() }, clock());
+    assert_eq!(meter.give(11), Err(LimitFired { name: "host-call", limit: 10 }));
+    meter.start(Limits { host_call: Bytes(10), host_calls: Bytes(15), ..limits() }, clock());
     assert_eq!(meter.give(10), Ok(()));
-    assert_eq!(
-        meter.give(6),
-        Err(LimitFired {
-            name: "host-calls",
-            limit: 15
-        })
-    );
+    assert_eq!(meter.give(6), Err(LimitFired { name: "host-calls", limit: 15 }));
 }

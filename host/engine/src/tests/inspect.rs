@@ -21,118 +21,22 @@ async fn every_static_count_has_a_limit() {
     let wide = StaticLimits::default();
     assert!(crate::inspect::inspect(&bytes, &wide).is_ok());
     let narrow: [(&str, StaticLimits); 16] = [
-        (
-            "size",
-            StaticLimits {
-                size: Bytes(10),
-                ..wide.clone()
-            },
-        ),
-        (
-            "functions",
-            StaticLimits {
-                functions: 1,
-                ..wide.clone()
-            },
-        ),
-        (
-            "function-size",
-            StaticLimits {
-                function_size: Bytes(2),
-                ..wide.clone()
-            },
-        ),
-        (
-            "imports",
-            StaticLimits {
-                imports: 1,
-                ..wide.clone()
-            },
-        ),
-        (
-            "exports",
-            StaticLimits {
-                exports: 1,
-                ..wide.clone()
-            },
-        ),
-        (
-            "types",
-            StaticLimits {
-                types: 1,
-                ..wide.clone()
-            },
-        ),
-        (
-            "memories",
-            StaticLimits {
-                memories: 0,
-                ..wide.clone()
-            },
-        ),
-        (
-            "tables",
-            StaticLimits {
-                tables: 0,
-                ..wide.clone()
-            },
-        ),
-        (
-            "globals",
-            StaticLimits {
-                globals: 0,
-                ..wide.clone()
-            },
-        ),
-        (
-            "segments",
-            StaticLimits {
-                segments: 0,
-                ..wide.clone()
-            },
-        ),
-        (
-            "core-instances",
-            StaticLimits {
-                core_instances: 1,
-                ..wide.clone()
-            },
-        ),
-        (
-            "instances",
-            StaticLimits {
-                instances: 0,
-                ..wide.clone()
-            },
-        ),
-        (
-            "modules",
-            StaticLimits {
-                modules: 1,
-                ..wide.clone()
-            },
-        ),
-        (
-            "components",
-            StaticLimits {
-                components: 0,
-                ..wide.clone()
-            },
-        ),
-        (
-            "depth",
-            StaticLimits {
-                depth: 1,
-                ..wide.clone()
-            },
-        ),
-        (
-            "custom-sections",
-            StaticLimits {
-                custom_sections: 0,
-                ..wide.clone()
-            },
-        ),
+        ("size", StaticLimits { size: Bytes(10), ..wide.clone() }),
+        ("functions", StaticLimits { functions: 1, ..wide.clone() }),
+        ("function-size", StaticLimits { function_size: Bytes(2), ..wide.clone() }),
+        ("imports", StaticLimits { imports: 1, ..wide.clone() }),
+        ("exports", StaticLimits { exports: 1, ..wide.clone() }),
+        ("types", StaticLimits { types: 1, ..wide.clone() }),
+        ("memories", StaticLimits { memories: 0, ..wide.clone() }),
+        ("tables", StaticLimits { tables: 0, ..wide.clone() }),
+        ("globals", StaticLimits { globals: 0, ..wide.clone() }),
+        ("segments", StaticLimits { segments: 0, ..wide.clone() }),
+        ("core-instances", StaticLimits { core_instances: 1, ..wide.clone() }),
+        ("instances", StaticLimits { instances: 0, ..wide.clone() }),
+        ("modules", StaticLimits { modules: 1, ..wide.clone() }),
+        ("components", StaticLimits { components: 0, ..wide.clone() }),
+        ("depth", StaticLimits { depth: 1, ..wide.clone() }),
+        ("custom-sections", StaticLimits { custom_sections: 0, ..wide.clone() }),
     ];
     for (name, limits) in narrow {
         match crate::inspect::inspect(&bytes, &limits) {
@@ -140,91 +44,37 @@ async fn every_static_count_has_a_limit() {
             other => panic!("{name}: {other:?}"),
         }
     }
-    let custom = crate::inspect::inspect(
-        &bytes,
-        &StaticLimits {
-            custom: Bytes(1),
-            ..wide
-        },
-    );
-    assert!(matches!(
-        custom,
-        Err(InspectError::TooMuch { what: "custom", .. })
-    ));
+    let custom = crate::inspect::inspect(&bytes, &StaticLimits { custom: Bytes(1), ..wide });
+    assert!(matches!(custom, Err(InspectError::TooMuch { what: "custom", .. })));
 }
 
 #[tokio::test]
 async fn the_static_limits_stand_before_compilation() {
-    let config = EngineConfig {
-        component: StaticLimits {
-            functions: 2,
-            ..StaticLimits::default()
-        },
-        ..small()
-    };
+    let config =
+        EngineConfig { component: StaticLimits { functions: 2, ..StaticLimits::default() }, ..small() };
     let engine = Engine::new(config, None, clock(), None).unwrap();
-    let Err(error) = load(
-        &engine,
-        &Guest {
-            body: "(call $done)",
-            ..Guest::default()
-        },
-    )
-    .await
-    else {
+    let Err(error) = load(&engine, &Guest { body: "(call $done)", ..Guest::default() }).await else {
         panic!()
     };
-    assert!(
-        matches!(
-            error,
-            LoadError::Inspect(InspectError::TooMuch {
-                what: "functions",
-                ..
-            })
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, LoadError::Inspect(InspectError::TooMuch { what: "functions", .. })), "{error}");
 
-    let config = EngineConfig {
-        memory_slot: Bytes(1 << 20),
-        ..small()
-    };
+    let config = EngineConfig { memory_slot: Bytes(1 << 20), ..small() };
     let engine = Engine::new(config, None, clock(), None).unwrap();
-    let Err(error) = load(
-        &engine,
-        &Guest {
-            body: "(call $done)",
-            pages: 17,
-            ..Guest::default()
-        },
-    )
-    .await
+    let Err(error) = load(&engine, &Guest { body: "(call $done)", pages: 17, ..Guest::default() }).await
     else {
         panic!()
     };
-    assert!(
-        matches!(
-            error,
-            LoadError::Inspect(InspectError::TooMuch { what: "memory", .. })
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, LoadError::Inspect(InspectError::TooMuch { what: "memory", .. })), "{error}");
 }
 
 #[test]
 fn what_is_no_component_is_told_apart() {
     let limits = StaticLimits::default();
     let module = wat::parse_str("(module)").unwrap();
-    assert_eq!(
-        crate::inspect::inspect(&module, &limits),
-        Err(InspectError::NotAComponent)
-    );
+    assert_eq!(crate::inspect::inspect(&module, &limits), Err(InspectError::NotAComponent));
     for garbage in [&b""[..], b"\0asm", b"not wasm at all"] {
         assert!(
-            matches!(
-                crate::inspect::inspect(garbage, &limits),
-                Err(InspectError::Malformed(_))
-            ),
+            matches!(crate::inspect::inspect(garbage, &limits), Err(InspectError::Malformed(_))),
             "{garbage:?}"
         );
     }

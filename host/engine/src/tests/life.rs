@@ -14,16 +14,7 @@ async fn nothing_is_kept_from_one_call_to_the_next() {
         (call $ok (i32.const 100) (i32.const 1))";
     let engine = engine();
     assert_eq!(engine.allocation(), Allocation::Pooled);
-    let loaded = load(
-        &engine,
-        &Guest {
-            fields,
-            body,
-            ..Guest::default()
-        },
-    )
-    .await
-    .unwrap();
+    let loaded = load(&engine, &Guest { fields, body, ..Guest::default() }).await.unwrap();
     let first = call(&engine, &loaded, &limits()).await;
     for _ in 0..20 {
         let ran = call(&engine, &loaded, &limits()).await;
@@ -37,33 +28,16 @@ async fn not_a_number_has_one_form() {
     let body = "(f32.store (i32.const 100) (f32.div (f32.const 0) (f32.const 0)))
         (f64.store (i32.const 104) (f64.sqrt (f64.const -1)))
         (call $ok (i32.const 100) (i32.const 12))";
-    let ran = once(
-        &Guest {
-            body,
-            ..Guest::default()
-        },
-        &limits(),
-    )
-    .await;
+    let ran = once(&Guest { body, ..Guest::default() }, &limits()).await;
     assert_eq!(ran.output(), [0, 0, 0xc0, 0x7f, 0, 0, 0, 0, 0, 0, 0xf8, 0x7f]);
 }
 
 #[tokio::test]
 async fn a_refusal_is_the_guests_own() {
     let body = "(call $err (i32.const 66) (i32.const 4) (i32.const 70) (i32.const 5))";
-    let ran = once(
-        &Guest {
-            body,
-            ..Guest::default()
-        },
-        &limits(),
-    )
-    .await;
-    let expected = GuestError {
-        code: "code".to_owned(),
-        message: "wrong".to_owned(),
-        details: b"{}".to_vec(),
-    };
+    let ran = once(&Guest { body, ..Guest::default() }, &limits()).await;
+    let expected =
+        GuestError { code: "code".to_owned(), message: "wrong".to_owned(), details: b"{}".to_vec() };
     assert_eq!(ran.outcome, Outcome::GuestError(expected));
 }
 
@@ -72,14 +46,7 @@ async fn a_malformed_refusal_is_an_invalid_output() {
     for (code, message) in [(0, 5), (64, 5), (4, 4_097)] {
         let body =
             format!("(call $err (i32.const 66) (i32.const {code}) (i32.const 70) (i32.const {message}))");
-        let ran = once(
-            &Guest {
-                body: &body,
-                ..Guest::default()
-            },
-            &limits(),
-        )
-        .await;
+        let ran = once(&Guest { body: &body, ..Guest::default() }, &limits()).await;
         assert_eq!(ran.kind(), FailureKind::InvalidOutput, "{code} {message}");
     }
 }
@@ -89,28 +56,11 @@ async fn a_trap_names_the_guests_functions() {
     let fields = "(func $totals.sum_lines (unreachable))
         (func $_ZN8einvoice5issue17h0123456789abcdefE (call $totals.sum_lines))";
     let body = "(call $_ZN8einvoice5issue17h0123456789abcdefE) (call $done)";
-    let ran = once(
-        &Guest {
-            fields,
-            body,
-            ..Guest::default()
-        },
-        &limits(),
-    )
-    .await;
+    let ran = once(&Guest { fields, body, ..Guest::default() }, &limits()).await;
     assert_eq!(ran.kind(), FailureKind::Trap);
-    let names: Vec<_> = ran
-        .failure()
-        .backtrace
-        .iter()
-        .map(|frame| frame.function.as_str())
-        .collect();
+    let names: Vec<_> = ran.failure().backtrace.iter().map(|frame| frame.function.as_str()).collect();
     assert_eq!(names, ["totals.sum_lines", "einvoice::issue", "run"]);
-    assert!(
-        ran.failure().detail.contains("unreachable"),
-        "{}",
-        ran.failure().detail
-    );
+    assert!(ran.failure().detail.contains("unreachable"), "{}", ran.failure().detail);
     assert!(!ran.failure().message.contains("einvoice"));
 }
 
@@ -123,20 +73,8 @@ async fn two_spinning_guests_do_not_hold_up_a_third() {
         ..Guest::default()
     };
     let spin = load(&engine, &spin).await.unwrap();
-    let quick = load(
-        &engine,
-        &Guest {
-            body: "(call $done)",
-            ..Guest::default()
-        },
-    )
-    .await
-    .unwrap();
-    let long = Limits {
-        fuel: Fuel(u64::MAX / 2),
-        deadline: Millis(3_000),
-        ..limits()
-    };
+    let quick = load(&engine, &Guest { body: "(call $done)", ..Guest::default() }).await.unwrap();
+    let long = Limits { fuel: Fuel(u64::MAX / 2), deadline: Millis(3_000), ..limits() };
     let spinners = [(); 2].map(|()| {
         let (engine, spin) = (engine.clone(), spin.clone());
         tokio::spawn(async move { call(&engine, &spin, &long).await })
@@ -145,10 +83,7 @@ async fn two_spinning_guests_do_not_hold_up_a_third() {
 
     let task = tokio::spawn(async move { call(&engine, &quick, &limits()).await });
     assert_eq!(task.await.unwrap().output(), b"{}");
-    assert!(
-        spinners.iter().all(|spinner| !spinner.is_finished()),
-        "the third call waited for the spinners"
-    );
+    assert!(spinners.iter().all(|spinner| !spinner.is_finished()), "the third call waited for the spinners");
     for spinner in spinners {
         assert_eq!(spinner.await.unwrap().kind(), FailureKind::Deadline);
     }
@@ -156,50 +91,20 @@ async fn two_spinning_guests_do_not_hold_up_a_third() {
 
 #[tokio::test]
 async fn without_address_space_calls_are_allocated_on_demand() {
-    let config = EngineConfig {
-        memories: 200_000,
-        ..small()
-    };
+    let config = EngineConfig { memories: 200_000, ..small() };
     let engine = Engine::new(config, None, clock(), None).unwrap();
     assert_eq!(engine.allocation(), Allocation::OnDemand);
-    let loaded = load(
-        &engine,
-        &Guest {
-            body: "(call $done)",
-            ..Guest::default()
-        },
-    )
-    .await
-    .unwrap();
+    let loaded = load(&engine, &Guest { body: "(call $done)", ..Guest::default() }).await.unwrap();
     assert_eq!(call(&engine, &loaded, &limits()).await.output(), b"{}");
 }
 
 #[tokio::test]
 async fn an_addon_without_jobs_has_none_to_run() {
     let engine = engine();
-    let loaded = load(
-        &engine,
-        &Guest {
-            body: "(call $done)",
-            ..Guest::default()
-        },
-    )
-    .await
-    .unwrap();
+    let loaded = load(&engine, &Guest { body: "(call $done)", ..Guest::default() }).await.unwrap();
     assert!(!loaded.has_jobs());
-    let (outcome, _, _) = run(
-        &engine,
-        &loaded,
-        Entry::Job,
-        "go",
-        vec![],
-        &limits(),
-        State::default(),
-    )
-    .await;
-    let Outcome::Failed(failure) = outcome else {
-        panic!("{outcome:?}")
-    };
+    let (outcome, _, _) = run(&engine, &loaded, Entry::Job, "go", vec![], &limits(), State::default()).await;
+    let Outcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
     assert_eq!(failure.kind, FailureKind::Incompatible);
 }
 
@@ -207,9 +112,7 @@ async fn an_addon_without_jobs_has_none_to_run() {
 #[expect(clippy::disallowed_methods, reason = "measures the engine itself")]
 async fn a_dropped_call_ends_at_once() {
     let engine = engine();
-    let waits = load(&engine, &with_host("(call $hang) (call $done)"))
-        .await
-        .unwrap();
+    let waits = load(&engine, &with_host("(call $hang) (call $done)")).await.unwrap();
     let started = Instant::now();
     let dropped = tokio::time::timeout(Duration::from_millis(20), call(&engine, &waits, &limits())).await;
     assert!(dropped.is_err() && started.elapsed() < Duration::from_secs(2));

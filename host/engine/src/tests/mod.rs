@@ -60,21 +60,11 @@ impl Guest<'_> {
     }
 
     fn text(&self) -> String {
-        let Self {
-            imports,
-            with,
-            fields,
-            body,
-            pages,
-        } = self;
+        let Self { imports, with, fields, body, pages } = self;
         let mut text = String::new();
         write!(text, "(component {TYPES}").unwrap();
-        write!(
-            text,
-            "(core module $libc (memory (export \"memory\") {}) {REALLOC})",
-            (*pages).max(1)
-        )
-        .unwrap();
+        write!(text, "(core module $libc (memory (export \"memory\") {}) {REALLOC})", (*pages).max(1))
+            .unwrap();
         write!(text, "{LIBC} {imports}").unwrap();
         write!(text, "(core module $main {LIBC_IMPORTS} {fields} {ANSWERS}").unwrap();
         write!(
@@ -164,50 +154,32 @@ pub const HOST_FIELDS: &str = r#"
 (import "host" "wait" (func $wait))
 (import "host" "hang" (func $hang))"#;
 
-pub const TAKE: HostPrice = HostPrice {
-    name: "log.take",
-    flat: 1_000,
-    per_byte: 2,
-};
+pub const TAKE: HostPrice = HostPrice { name: "log.take", flat: 1_000, per_byte: 2 };
 
 struct Thing;
 
 /// A guest with the test's host functions.
 pub fn with_host(body: &str) -> Guest<'_> {
-    Guest {
-        imports: HOST,
-        with: WITH_HOST,
-        fields: HOST_FIELDS,
-        body,
-        pages: 1,
-    }
+    Guest { imports: HOST, with: WITH_HOST, fields: HOST_FIELDS, body, pages: 1 }
 }
 
 pub fn linker(engine: &Engine) -> Linker<State> {
     let mut linker: Linker<State> = engine.linker();
     let mut host = linker.instance("bulla:kernel/log@0.1.0").unwrap();
-    host.resource("thing", ResourceType::host::<Thing>(), |_, _| Ok(()))
-        .unwrap();
-    host.func_wrap(
-        "take",
-        |mut store: wasmtime::StoreContextMut<'_, State>, (bytes,): (Vec<u8>,)| {
-            store.data_mut().meter().charge(&TAKE, bytes.len())?;
-            store.data_mut().effects += 1;
-            Ok(())
-        },
-    )
+    host.resource("thing", ResourceType::host::<Thing>(), |_, _| Ok(())).unwrap();
+    host.func_wrap("take", |mut store: wasmtime::StoreContextMut<'_, State>, (bytes,): (Vec<u8>,)| {
+        store.data_mut().meter().charge(&TAKE, bytes.len())?;
+        store.data_mut().effects += 1;
+        Ok(())
+    })
     .unwrap();
-    host.func_wrap("make", |_, (): ()| Ok((Resource::<Thing>::new_own(1),)))
-        .unwrap();
-    host.func_wrap_async(
-        "wait",
-        |mut store: wasmtime::StoreContextMut<'_, State>, (): ()| {
-            let remaining = store.data_mut().meter().remaining();
-            Box::new(async move {
-                Ok(race_deadline(remaining, tokio::time::sleep(Duration::from_secs(30))).await?)
-            })
-        },
-    )
+    host.func_wrap("make", |_, (): ()| Ok((Resource::<Thing>::new_own(1),))).unwrap();
+    host.func_wrap_async("wait", |mut store: wasmtime::StoreContextMut<'_, State>, (): ()| {
+        let remaining = store.data_mut().meter().remaining();
+        Box::new(
+            async move { Ok(race_deadline(remaining, tokio::time::sleep(Duration::from_secs(30))).await?) },
+        )
+    })
     .unwrap();
     host.func_wrap_async("hang", |_, (): ()| {
         Box::new(async {
@@ -220,12 +192,7 @@ pub fn linker(engine: &Engine) -> Linker<State> {
 }
 
 pub fn small() -> EngineConfig {
-    EngineConfig {
-        instances: 8,
-        memories: 16,
-        tables: 64,
-        ..EngineConfig::default()
-    }
+    EngineConfig { instances: 8, memories: 16, tables: 64, ..EngineConfig::default() }
 }
 
 pub fn clock() -> Arc<dyn Clock> {
@@ -237,11 +204,7 @@ pub fn engine() -> Engine {
 }
 
 pub fn limits() -> Limits {
-    Limits {
-        fuel: Fuel(10_000_000),
-        deadline: Millis(10_000),
-        ..Limits::default()
-    }
+    Limits { fuel: Fuel(10_000_000), deadline: Millis(10_000), ..Limits::default() }
 }
 
 /// Packs, signs and verifies, as `bulla test` does. `capabilities`: lines of the manifest.
@@ -256,12 +219,7 @@ pub fn verified(component: &[u8], capabilities: &str) -> VerifiedAddon {
         input: true.into(),
         output: true.into(),
     };
-    let component = Contract {
-        actions: vec![entry],
-        jobs: vec![],
-    }
-    .write(component)
-    .unwrap();
+    let component = Contract { actions: vec![entry], jobs: vec![] }.write(component).unwrap();
     let key = PublisherKey::generate(&Entropy);
     let trust = TrustStore::from_entries([TrustEntry::for_addons(key.public(), "ACME")]).unwrap();
     let now = clock().now();
@@ -312,11 +270,7 @@ pub async fn call_with(
     state: State,
 ) -> Ran {
     let (outcome, usage, state) = run(engine, loaded, Entry::Action, "go", input, limits, state).await;
-    Ran {
-        outcome,
-        usage,
-        effects: state.effects,
-    }
+    Ran { outcome, usage, effects: state.effects }
 }
 
 /// Loads a guest and calls it once.

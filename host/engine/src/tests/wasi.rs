@@ -58,44 +58,26 @@ async fn an_import_is_denied_until_both_name_it() {
         (vec![random], vec![random, clock], DeniedBy::Manifest),
         (vec![clock], vec![random], DeniedBy::Operator),
     ] {
-        let Err(error) = load_wasi(&engine, &guest, &asked, &granted).await else {
-            panic!()
-        };
+        let Err(error) = load_wasi(&engine, &guest, &asked, &granted).await else { panic!() };
         assert_eq!(error, LoadError::Denied { import: import(), by });
     }
-    assert!(
-        load_wasi(&engine, &guest, &[clock], &[clock])
-            .await
-            .unwrap()
-            .uses_wasi()
-    );
+    assert!(load_wasi(&engine, &guest, &[clock], &[clock]).await.unwrap().uses_wasi());
 }
 
 #[tokio::test]
 async fn the_clock_is_the_hosts_parameter() {
     let engine = engine();
-    let loaded = load_wasi(
-        &engine,
-        &clock_guest(),
-        &["wasi:clocks/wall-clock"],
-        &["wasi:clocks/wall-clock"],
-    )
-    .await
-    .unwrap();
+    let loaded = load_wasi(&engine, &clock_guest(), &["wasi:clocks/wall-clock"], &["wasi:clocks/wall-clock"])
+        .await
+        .unwrap();
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Timestamp::from_second(1_700_000_000).unwrap()));
-    let state = State {
-        wasi: WasiState::new(&clock, &SystemRng, None).unwrap(),
-        ..State::default()
-    };
+    let state = State { wasi: WasiState::new(&clock, &SystemRng, None).unwrap(), ..State::default() };
     let ran = call_with(&engine, &loaded, &limits(), vec![], state).await;
     assert_eq!(ran.output(), 1_700_000_000u64.to_le_bytes());
     assert_eq!(ran.usage.calls["wasi"], 1);
     assert!(ran.usage.fuel.0 >= 2_000, "a WASI call has its price");
     // Without a state of its own the guest sees a clock that stands still.
-    assert_eq!(
-        call(&engine, &loaded, &limits()).await.output(),
-        0u64.to_le_bytes()
-    );
+    assert_eq!(call(&engine, &loaded, &limits()).await.output(), 0u64.to_le_bytes());
 }
 
 #[tokio::test]
@@ -109,21 +91,14 @@ async fn insecure_randomness_replays() {
     };
     let engine = engine();
     let names = ["wasi:random/insecure"];
-    let loaded = load_wasi(&engine, &guest.component(), &names, &names)
-        .await
-        .unwrap();
+    let loaded = load_wasi(&engine, &guest.component(), &names, &names).await.unwrap();
     let mut outputs = Vec::new();
     for seed in [7, 7, 8] {
         let state = State {
             wasi: WasiState::new(&clock(), &SeededRng::new(seed), None).unwrap(),
             ..State::default()
         };
-        outputs.push(
-            call_with(&engine, &loaded, &limits(), vec![], state)
-                .await
-                .output()
-                .to_vec(),
-        );
+        outputs.push(call_with(&engine, &loaded, &limits(), vec![], state).await.output().to_vec());
     }
     assert_eq!(outputs[0], outputs[1]);
     assert_ne!(outputs[0], outputs[2]);
@@ -140,18 +115,8 @@ async fn wasi_calls_use_up_fuel() {
     };
     let engine = engine();
     let names = ["wasi:clocks/wall-clock"];
-    let loaded = load_wasi(&engine, &guest.component(), &names, &names)
-        .await
-        .unwrap();
-    let ran = call(
-        &engine,
-        &loaded,
-        &Limits {
-            fuel: Fuel(100_000),
-            ..limits()
-        },
-    )
-    .await;
+    let loaded = load_wasi(&engine, &guest.component(), &names, &names).await.unwrap();
+    let ran = call(&engine, &loaded, &Limits { fuel: Fuel(100_000), ..limits() }).await;
     assert_eq!(ran.kind(), FailureKind::FuelExhausted);
     assert!(ran.usage.calls["wasi"] <= 50, "{:?}", ran.usage.calls);
 }
@@ -159,20 +124,10 @@ async fn wasi_calls_use_up_fuel() {
 #[tokio::test]
 async fn sockets_are_not_to_be_had() {
     let imports = r#"(import "wasi:sockets/instance-network@0.2.0" (instance))"#;
-    let guest = Guest {
-        imports,
-        body: "(call $done)",
-        ..Guest::default()
-    }
-    .component();
+    let guest = Guest { imports, body: "(call $done)", ..Guest::default() }.component();
     let names = ["wasi:sockets/instance-network"];
-    let Err(error) = load_wasi(&engine(), &guest, &names, &names).await else {
-        panic!()
-    };
-    assert!(
-        matches!(&error, LoadError::Incompatible(text) if text.contains(names[0])),
-        "{error}"
-    );
+    let Err(error) = load_wasi(&engine(), &guest, &names, &names).await else { panic!() };
+    assert!(matches!(&error, LoadError::Incompatible(text) if text.contains(names[0])), "{error}");
 }
 
 #[tokio::test]
@@ -231,10 +186,7 @@ async fn one_directory_can_be_given_and_not_left() {
     let engine = engine();
     let names = ["wasi:filesystem/types", "wasi:filesystem/preopens"];
     let guest = directory_guest();
-    assert!(
-        load_wasi(&engine, &guest, &names, &names[..1]).await.is_err(),
-        "each interface by itself"
-    );
+    assert!(load_wasi(&engine, &guest, &names, &names[..1]).await.is_err(), "each interface by itself");
     let loaded = load_wasi(&engine, &guest, &names, &names).await.unwrap();
     let parent = tempfile::tempdir().unwrap();
     let own = parent.path().join("own");
@@ -245,10 +197,8 @@ async fn one_directory_can_be_given_and_not_left() {
         (Some((own.as_path(), DirectoryAccess::ReadOnly)), b"n", false),
         (Some((own.as_path(), DirectoryAccess::ReadWrite)), b"y", true),
     ] {
-        let state = State {
-            wasi: WasiState::new(&clock(), &SystemRng, directory).unwrap(),
-            ..State::default()
-        };
+        let state =
+            State { wasi: WasiState::new(&clock(), &SystemRng, directory).unwrap(), ..State::default() };
         let ran = call_with(&engine, &loaded, &limits(), vec![], state).await;
         assert_eq!((ran.output(), made(&own)), (answer.as_slice(), exists));
         assert!(!parent.path().join("out").exists());

@@ -39,7 +39,11 @@ impl Coded for AddonError {
     fn code(&self) -> Code {
         match self {
             Self::TooLarge { .. } => codes::TOO_LARGE,
-            Self::Version { .. } | Self::Digest | Self::Publisher | Self::NotAsked { .. } | Self::NotText
+            Self::Version { .. }
+            | Self::Digest
+            | Self::Publisher
+            | Self::NotAsked { .. }
+            | Self::NotText
             | Self::Directory => codes::INVALID,
             Self::NotInstalled { .. } | Self::NoPackage { .. } => codes::NOT_FOUND,
             Self::AlreadyInstalled { .. } | Self::VersionReused { .. } | Self::NothingBefore { .. } => {

@@ -213,7 +213,8 @@ fn an_addons_own_rate_holds_within_its_tenants() {
     let (quick, slow) = (name("quick"), name("slow"));
     let own = Rate { per_second: 1, burst: 2 };
     let limits = limits(100, 100);
-    let mut calls = |addon: &bulla_base::AddonName, rate| state.enter(&tenant("a"), &limits, Some((addon, rate)), &clock);
+    let mut calls =
+        |addon: &bulla_base::AddonName, rate| state.enter(&tenant("a"), &limits, Some((addon, rate)), &clock);
     assert!(calls(&slow, own).is_ok() && calls(&slow, own).is_ok());
     assert_eq!(calls(&slow, own).err().map(|busy| busy.reason), Some(Reason::Rate));
     assert!(calls(&quick, own).is_ok(), "another addon of the tenant is not concerned");

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use bulla_base::{AddonName, ApprovalId, Bytes, EntryName, JobId, ObjectRef, Scope, Subject, TenantId, TraceId};
+use bulla_base::{
+    AddonName, ApprovalId, Bytes, EntryName, JobId, ObjectRef, Scope, Subject, TenantId, TraceId,
+};
 use bulla_store::{Db, Sql, StoreError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

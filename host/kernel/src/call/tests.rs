@@ -20,7 +20,14 @@ fn call() -> Call {
         version: "1.0.0".into(),
         entry: EntryName::new("submit").unwrap(),
     };
-    Call::new(origin, own, tenant, Cause::Request { idempotency_key: None }, Limits::default(), GrantCell::default())
+    Call::new(
+        origin,
+        own,
+        tenant,
+        Cause::Request { idempotency_key: None },
+        Limits::default(),
+        GrantCell::default(),
+    )
 }
 
 fn alias(text: &str) -> bulla_base::Alias {
@@ -36,7 +43,10 @@ fn a_denial_is_observed_once_with_its_count() {
     let unit = call.remains("denied");
     let events: Vec<_> = unit.journal.iter().map(|entry| entry.body["event"].as_str().unwrap()).collect();
     assert_eq!(events, ["call.denied", "call.failed"]);
-    assert_eq!((&unit.journal[0].body["object"], &unit.journal[0].body["detail"]["count"]), (&"sequence invoice".into(), &3.into()));
+    assert_eq!(
+        (&unit.journal[0].body["object"], &unit.journal[0].body["detail"]["count"]),
+        (&"sequence invoice".into(), &3.into())
+    );
 }
 
 #[test]
@@ -84,5 +94,8 @@ fn storage_is_taken_until_it_is_used_up() {
     assert_eq!(call.storage_used(), Bytes(100));
     let mut tight = self::call();
     tight.limits.storage = Bytes(5);
-    assert!(tight.with_storage_left(Bytes(10)).take_storage(6).is_err(), "the call's own limit is the stricter one");
+    assert!(
+        tight.with_storage_left(Bytes(10)).take_storage(6).is_err(),
+        "the call's own limit is the stricter one"
+    );
 }

@@ -67,7 +67,9 @@ impl From<SequenceError> for GuestError {
         match error {
             SequenceError::Guest(error) => error,
             SequenceError::Store(error) => error.into(),
-            SequenceError::UnknownSequence { .. } | SequenceError::UnknownReservation { .. } => Self::NotFound,
+            SequenceError::UnknownSequence { .. } | SequenceError::UnknownReservation { .. } => {
+                Self::NotFound
+            }
             SequenceError::Redefined { .. } | SequenceError::Bound { .. } | SequenceError::State { .. } => {
                 Self::Conflict(error.to_string())
             }

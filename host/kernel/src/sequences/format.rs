@@ -53,7 +53,11 @@ impl Format {
                 parts.push(Part::Literal(rest[..open].into()));
             }
             let token = token(&rest[open + 1..close]);
-            parts.push(token.ok_or_else(|| refused("the tokens are {YYYY} {YY} {MM} {FY} and a counter like {00000}"))?);
+            parts.push(
+                token.ok_or_else(|| {
+                    refused("the tokens are {YYYY} {YY} {MM} {FY} and a counter like {00000}")
+                })?,
+            );
             rest = &rest[close + 1..];
         }
         if !rest.is_empty() {
@@ -104,7 +108,9 @@ fn token(text: &str) -> Option<Part> {
         "YY" => Part::ShortYear,
         "MM" => Part::Month,
         "FY" => Part::FiscalYear,
-        zeros if (1..=12).contains(&zeros.len()) && zeros.bytes().all(|b| b == b'0') => Part::Counter(zeros.len()),
+        zeros if (1..=12).contains(&zeros.len()) && zeros.bytes().all(|b| b == b'0') => {
+            Part::Counter(zeros.len())
+        }
         _ => return None,
     })
 }

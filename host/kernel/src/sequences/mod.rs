@@ -23,9 +23,9 @@ mod model;
 mod overlay;
 mod service;
 mod store;
-mod uncommitted;
 #[cfg(test)]
 mod tests;
+mod uncommitted;
 
 pub use error::SequenceError;
 pub use format::{Format, Reset};

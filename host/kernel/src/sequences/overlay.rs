@@ -117,7 +117,9 @@ impl Overlay {
                 Source::Stored { .. } if !staged.changed => continue,
                 Source::Stored { version } => unit.put(&store::NUMBERS, &id, Expect::Version(*version), &row),
             }
-            if let (true, NumberState::Committed, Some(object)) = (staged.bound, staged.number.state, &staged.number.object) {
+            if let (true, NumberState::Committed, Some(object)) =
+                (staged.bound, staged.number.state, &staged.number.object)
+            {
                 let binding = store::BindingRow::of(&staged.series, &staged.number);
                 let id = store::binding_id(&staged.series.tenant, &staged.series.key, object);
                 unit.put(&store::BINDINGS, &id, Expect::Absent, &binding);

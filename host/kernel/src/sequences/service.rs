@@ -123,7 +123,12 @@ impl Sequences {
     }
 
     /// The numbers drawn last, newest period first; at most 1,000.
-    pub async fn numbers(&self, tenant: &TenantId, key: &Alias, limit: u32) -> Result<Vec<Number>, SequenceError> {
+    pub async fn numbers(
+        &self,
+        tenant: &TenantId,
+        key: &Alias,
+        limit: u32,
+    ) -> Result<Vec<Number>, SequenceError> {
         self.sequence(tenant, key)?;
         Ok(store::latest(&self.core.db, tenant, key, limit.min(1_000)).await?)
     }
@@ -216,8 +221,18 @@ impl Sequences {
             value: number.value,
             period: number.period.clone(),
         };
-        call.record("sequence.reserved", &number.text, json!({"sequence": key.as_str(), "reservation": reservation.id}));
-        call.sequences.insert(Staged { series, number, source: Source::Fresh(hold), bound: false, changed: false });
+        call.record(
+            "sequence.reserved",
+            &number.text,
+            json!({"sequence": key.as_str(), "reservation": reservation.id}),
+        );
+        call.sequences.insert(Staged {
+            series,
+            number,
+            source: Source::Fresh(hold),
+            bound: false,
+            changed: false,
+        });
         Ok(reservation)
     }
 
@@ -227,7 +242,12 @@ impl Sequences {
         self.preview_for(&call.tenant, key, date).await
     }
 
-    pub async fn preview_for(&self, tenant: &TenantId, key: &Alias, date: &str) -> Result<String, SequenceError> {
+    pub async fn preview_for(
+        &self,
+        tenant: &TenantId,
+        key: &Alias,
+        date: &str,
+    ) -> Result<String, SequenceError> {
         let defined = self.sequence(tenant, key)?;
         let date = defined.sequence.date(date)?;
         let value = self.allocator.peek(&defined.sequence.series(date)).await?;
@@ -337,13 +357,24 @@ impl Sequences {
         }
         let (number, version) = self.stored(&call.tenant, key, id).await?;
         let series = self.series_of(&call.tenant, &number)?;
-        call.sequences.insert(Staged { series, number, source: Source::Stored { version }, bound: false, changed: false });
+        call.sequences.insert(Staged {
+            series,
+            number,
+            source: Source::Stored { version },
+            bound: false,
+            changed: false,
+        });
         Ok(())
     }
 
     fn series_of(&self, tenant: &TenantId, number: &Number) -> Result<super::model::Series, SequenceError> {
         let gaps = self.sequence(tenant, &number.key)?.sequence.definition.gaps;
-        Ok(super::model::Series { tenant: tenant.clone(), key: number.key.clone(), period: number.period.clone(), gaps })
+        Ok(super::model::Series {
+            tenant: tenant.clone(),
+            key: number.key.clone(),
+            period: number.period.clone(),
+            gaps,
+        })
     }
 
     fn voided(
@@ -363,7 +394,11 @@ impl Sequences {
     }
 }
 
-fn staged<'a>(overlay: &'a mut Overlay, key: &Alias, id: &ReservationId) -> Result<&'a mut Staged, SequenceError> {
+fn staged<'a>(
+    overlay: &'a mut Overlay,
+    key: &Alias,
+    id: &ReservationId,
+) -> Result<&'a mut Staged, SequenceError> {
     overlay
         .get_mut(id)
         .filter(|staged| staged.series.key == *key)

@@ -62,7 +62,8 @@ pub(super) struct BindingRow {
     number: String,
 }
 
-const COLUMNS_SEQUENCES: Sql = Sql::both("SELECT tenant, series_key, definition, created_ms, version FROM sequence ORDER BY id");
+const COLUMNS_SEQUENCES: Sql =
+    Sql::both("SELECT tenant, series_key, definition, created_ms, version FROM sequence ORDER BY id");
 const BY_RESERVATION: Sql = Sql::both(
     "SELECT tenant, series_key, period, value, number, state, reservation, object, reason, reserved_ms, expires_ms, version \
      FROM sequence_number WHERE tenant = $1 AND reservation = $2",
@@ -83,7 +84,8 @@ const VALUES: Sql = Sql::both(
     "SELECT value FROM sequence_number WHERE tenant = $1 AND series_key = $2 AND period = $3 ORDER BY value",
 );
 const BOUND: Sql = Sql::both("SELECT number FROM sequence_binding WHERE tenant = $1 AND id = $2");
-const DRAWN: Sql = Sql::both("SELECT COUNT(*) AS count FROM sequence_number WHERE tenant = $1 AND series_key = $2");
+const DRAWN: Sql =
+    Sql::both("SELECT COUNT(*) AS count FROM sequence_number WHERE tenant = $1 AND series_key = $2");
 
 #[derive(sqlx::FromRow)]
 pub(super) struct Extent {
@@ -126,7 +128,8 @@ impl NumberRow {
 
     /// The row as the model sees it; what does not fit the model is corruption, not a guest's mistake.
     pub fn read(self) -> Result<(Number, i64), StoreError> {
-        let corrupt = |what: &str| StoreError::Corrupt(format!("sequence_number `{}`: {what}", self.reservation));
+        let corrupt =
+            |what: &str| StoreError::Corrupt(format!("sequence_number `{}`: {what}", self.reservation));
         let state = match self.state.as_str() {
             "reserved" => NumberState::Reserved,
             "committed" => NumberState::Committed,
@@ -185,7 +188,9 @@ pub(super) async fn sequences(db: &Db) -> Result<Vec<(Sequence, i64)>, SequenceE
     let rows: Vec<SequenceRow> = db.fetch(&COLUMNS_SEQUENCES, &[]).await?;
     rows.into_iter()
         .map(|row| {
-            let corrupt = |what: &str| StoreError::Corrupt(format!("sequence `{}/{}`: {what}", row.tenant, row.series_key));
+            let corrupt = |what: &str| {
+                StoreError::Corrupt(format!("sequence `{}/{}`: {what}", row.tenant, row.series_key))
+            };
             let tenant = TenantId::new(&row.tenant).map_err(|_| corrupt("tenant"))?;
             let key = Alias::new(&row.series_key).map_err(|_| corrupt("key"))?;
             let definition = serde_json::from_str(&row.definition).map_err(|_| corrupt("definition"))?;
@@ -199,22 +204,33 @@ pub(super) async fn by_reservation(
     tenant: &TenantId,
     id: &ReservationId,
 ) -> Result<Option<(Number, i64)>, StoreError> {
-    let row: Option<NumberRow> = db.fetch_one(&BY_RESERVATION, &[tenant.as_str().into(), id.as_str().into()]).await?;
+    let row: Option<NumberRow> =
+        db.fetch_one(&BY_RESERVATION, &[tenant.as_str().into(), id.as_str().into()]).await?;
     row.map(NumberRow::read).transpose()
 }
 
-pub(super) async fn latest(db: &Db, tenant: &TenantId, key: &Alias, limit: u32) -> Result<Vec<Number>, StoreError> {
+pub(super) async fn latest(
+    db: &Db,
+    tenant: &TenantId,
+    key: &Alias,
+    limit: u32,
+) -> Result<Vec<Number>, StoreError> {
     let args = [tenant.as_str().into(), key.as_str().into(), i64::from(limit).into()];
     let rows: Vec<NumberRow> = db.fetch(&LATEST, &args).await?;
     rows.into_iter().map(|row| row.read().map(|(number, _)| number)).collect()
 }
 
 /// Reserved numbers whose time is over, each with its tenant and the version of its row.
-pub(super) async fn expired(db: &Db, now_ms: i64, limit: i64) -> Result<Vec<(TenantId, Number, i64)>, StoreError> {
+pub(super) async fn expired(
+    db: &Db,
+    now_ms: i64,
+    limit: i64,
+) -> Result<Vec<(TenantId, Number, i64)>, StoreError> {
     let rows: Vec<NumberRow> = db.fetch(&EXPIRED, &[now_ms.into(), limit.into()]).await?;
     rows.into_iter()
         .map(|row| {
-            let tenant = TenantId::new(&row.tenant).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            let tenant =
+                TenantId::new(&row.tenant).map_err(|error| StoreError::Corrupt(error.to_string()))?;
             let (number, version) = row.read()?;
             Ok((tenant, number, version))
         })

@@ -5,8 +5,13 @@ use super::model::{Definition, Gaps, Sequence};
 use super::*;
 
 fn sequence(format: &str, reset: Reset, zone: &str, fiscal_start: i8) -> Result<Sequence, SequenceError> {
-    let definition =
-        Definition { format: format.into(), reset, gaps: Gaps::Gapless, time_zone: zone.into(), fiscal_start };
+    let definition = Definition {
+        format: format.into(),
+        reset,
+        gaps: Gaps::Gapless,
+        time_zone: zone.into(),
+        fiscal_start,
+    };
     Sequence::new("acme".parse().unwrap(), "invoice".parse().unwrap(), definition)
 }
 
@@ -41,9 +46,15 @@ fn the_period_changes_exactly_at_its_boundary() {
     let year = sequence("{YYYY}-{0}", Reset::Year, "UTC", 1).unwrap();
     assert_eq!((period(&year, "2026-12-31"), period(&year, "2027-01-01")), ("2026".into(), "2027".into()));
     let month = sequence("{YYYY}{MM}-{0}", Reset::Month, "UTC", 1).unwrap();
-    assert_eq!((period(&month, "2026-02-28"), period(&month, "2026-03-01")), ("2026-02".into(), "2026-03".into()));
+    assert_eq!(
+        (period(&month, "2026-02-28"), period(&month, "2026-03-01")),
+        ("2026-02".into(), "2026-03".into())
+    );
     let fiscal = sequence("{FY}-{0}", Reset::Fiscal, "UTC", 4).unwrap();
-    assert_eq!((period(&fiscal, "2026-03-31"), period(&fiscal, "2026-04-01")), ("FY2026".into(), "FY2027".into()));
+    assert_eq!(
+        (period(&fiscal, "2026-03-31"), period(&fiscal, "2026-04-01")),
+        ("FY2026".into(), "FY2027".into())
+    );
 }
 
 #[test]
@@ -55,7 +66,10 @@ fn an_instant_becomes_a_date_in_the_sequences_zone() {
         assert!(matches!(tokyo.date(wrong), Err(SequenceError::Date { .. })), "{wrong}");
     }
     assert!(matches!(sequence("{0}", Reset::Never, "Mars/Base", 1), Err(SequenceError::TimeZone { .. })));
-    assert!(matches!(sequence("{0}", Reset::Never, "UTC", 13), Err(SequenceError::FiscalStart { month: 13 })));
+    assert!(matches!(
+        sequence("{0}", Reset::Never, "UTC", 13),
+        Err(SequenceError::FiscalStart { month: 13 })
+    ));
 }
 
 #[test]

@@ -45,10 +45,13 @@ impl Uncommitted {
         match value {
             _ if self.numbers.is_empty() => value,
             Value::String(text) => self.mark(&text).into(),
-            Value::Number(number) if self.numbers.contains(&number.to_string()) => self.mark(&number.to_string()).into(),
+            Value::Number(number) if self.numbers.contains(&number.to_string()) => {
+                self.mark(&number.to_string()).into()
+            }
             Value::Array(values) => values.into_iter().map(|value| self.mark_json(value)).collect(),
             Value::Object(fields) => {
-                let marked = fields.into_iter().map(|(name, value)| (self.mark(&name), self.mark_json(value)));
+                let marked =
+                    fields.into_iter().map(|(name, value)| (self.mark(&name), self.mark_json(value)));
                 Value::Object(marked.collect())
             }
             other => other,
@@ -83,7 +86,8 @@ mod tests {
     fn escapes_hide_no_number_in_json() {
         let one = uncommitted(&["R\"7", "12"]);
         let details: Value = serde_json::from_str(r#"{"a":["\u0052\"7"],"R\"7":1,"n":12,"m":120}"#).unwrap();
-        let marked = json!({"a": ["[uncommitted R\"7]"], "[uncommitted R\"7]": 1, "n": "[uncommitted 12]", "m": 120});
+        let marked =
+            json!({"a": ["[uncommitted R\"7]"], "[uncommitted R\"7]": 1, "n": "[uncommitted 12]", "m": 120});
         assert_eq!(one.mark_json(details), marked);
     }
 }

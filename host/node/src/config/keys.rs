@@ -28,7 +28,11 @@ const fn integer(name: &'static str, default: &'static str, doc: &'static str) -
 
 pub const KEYS: &[Key] = &[
     text("data.directory", "bulla-data", "Where everything of this host is kept; made by `bulla init`."),
-    text("server.listen", "127.0.0.1:7411", "Address and port. Port 0 takes a free one, written to `server.json` in the data directory."),
+    text(
+        "server.listen",
+        "127.0.0.1:7411",
+        "Address and port. Port 0 takes a free one, written to `server.json` in the data directory.",
+    ),
     text("server.body", "8MiB", "The largest request body; beyond it `too-large`."),
     text("server.headers", "32KiB", "All headers of a request together."),
     text("server.header-timeout", "10s", "How long a client may take to send its headers."),
@@ -36,23 +40,52 @@ pub const KEYS: &[Key] = &[
     integer("server.connections", "10000", "Connections at a time; further ones wait to be accepted."),
     text("server.drain", "20s", "How long a stopping server waits for calls in flight."),
     text("store.database", "sqlite", "`sqlite` (a file in the data directory), or a `postgres://…` URL."),
-    text("store.durability", "durable", "What an answered call survives: `durable` a power cut, `relaxed` a crash of the process only."),
+    text(
+        "store.durability",
+        "durable",
+        "What an answered call survives: `durable` a power cut, `relaxed` a crash of the process only.",
+    ),
     integer("store.connections", "8", "Connections for reading (SQLite), or all connections (PostgreSQL)."),
     integer("store.batch", "512", "Calls committed in one transaction at most."),
-    text("master-key.file", "{data}.key", "File with the master key (32 bytes in hex or Base64), mode 0600. `{data}` stands for the data directory: the key lies beside it, so that a copy of the data is not a copy of the key."),
-    text("master-key.variable", "BULLA_MASTER_KEY", "Environment variable that holds the master key; wins over the file."),
+    text(
+        "master-key.file",
+        "{data}.key",
+        "File with the master key (32 bytes in hex or Base64), mode 0600. `{data}` stands for the data directory: the key lies beside it, so that a copy of the data is not a copy of the key.",
+    ),
+    text(
+        "master-key.variable",
+        "BULLA_MASTER_KEY",
+        "Environment variable that holds the master key; wins over the file.",
+    ),
     integer("engine.instances", "256", "Guests that may run at a time, over all tenants."),
-    text("engine.memory-slot", "512MiB", "The largest linear memory any call can get, whatever its limits say."),
+    text(
+        "engine.memory-slot",
+        "512MiB",
+        "The largest linear memory any call can get, whatever its limits say.",
+    ),
     text("engine.stack", "512KiB", "The stack of a guest."),
     text("engine.compile-deadline", "120s", "The longest compilation of one component."),
-    Key { name: "engine.pooling", kind: Kind::Flag, default: "true", doc: "Take instances from a pool; `false` where the address space is too small." },
+    Key {
+        name: "engine.pooling",
+        kind: Kind::Flag,
+        default: "true",
+        doc: "Take instances from a pool; `false` where the address space is too small.",
+    },
     integer("jobs.parallel", "8", "Jobs that this node runs at a time."),
     text("jobs.lease", "60s", "How long a job belongs to a node that gives no sign; then another takes it."),
     text("jobs.poll", "500ms", "How often this node looks for due jobs when nothing wakes it."),
     text("idempotency.ttl", "24h", "How long a stored answer is given again for its `Idempotency-Key`."),
-    text("audit.origin", "bulla.dev/log", "First line of the signed checkpoints, before the log's name (C2SP tlog-checkpoint)."),
+    text(
+        "audit.origin",
+        "bulla.dev/log",
+        "First line of the signed checkpoints, before the log's name (C2SP tlog-checkpoint).",
+    ),
     text("audit.unpublished", "1s", "The longest that an entry waits for a signed checkpoint."),
-    text("policy.directory", "policies", "Directory of the quota tiers and Cedar policies. Relative to the data directory."),
+    text(
+        "policy.directory",
+        "policies",
+        "Directory of the quota tiers and Cedar policies. Relative to the data directory.",
+    ),
 ];
 
 /// The environment variable of a key.

@@ -75,7 +75,8 @@ fn choose(
 }
 
 fn parse(key: &Key, text: &str) -> Result<Value, ConfigError> {
-    let wrong = |reason: &str| ConfigError::Value { key: key.name.into(), value: text.into(), reason: reason.into() };
+    let wrong =
+        |reason: &str| ConfigError::Value { key: key.name.into(), value: text.into(), reason: reason.into() };
     Ok(match key.kind {
         Kind::Text => Value::String(text.into()),
         Kind::Integer => Value::Integer(text.parse().map_err(|_| wrong("a whole number is wanted"))?),
@@ -100,13 +101,16 @@ fn check(key: &Key, value: &Value) -> Result<(), ConfigError> {
 fn read(path: &Path) -> Result<BTreeMap<String, Value>, ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| ConfigError::Read { path: path.into(), reason: error.to_string() })?;
-    let table: Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| ConfigError::Toml { path: path.into(), reason: error.to_string() })?;
+    let table: Table = text.parse().map_err(|error: toml::de::Error| ConfigError::Toml {
+        path: path.into(),
+        reason: error.to_string(),
+    })?;
     let mut flat = BTreeMap::new();
     for (section, value) in table {
         match value {
-            Value::Table(keys) => flat.extend(keys.into_iter().map(|(key, value)| (format!("{section}.{key}"), value))),
+            Value::Table(keys) => {
+                flat.extend(keys.into_iter().map(|(key, value)| (format!("{section}.{key}"), value)))
+            }
             other => drop(flat.insert(section, other)),
         }
     }
@@ -169,7 +173,9 @@ mod tests {
 
     #[test]
     fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
-        let loaded = from("[server]\nlisten = '127.0.0.1:1'\nbody = '1MiB'\n", &[("BULLA_SERVER_BODY", "2MiB")]).unwrap();
+        let loaded =
+            from("[server]\nlisten = '127.0.0.1:1'\nbody = '1MiB'\n", &[("BULLA_SERVER_BODY", "2MiB")])
+                .unwrap();
         assert_eq!(setting(&loaded, "server.listen"), ("127.0.0.1:1".into(), "file".into()));
         assert_eq!(setting(&loaded, "server.body"), ("2MiB".into(), "environment".into()));
         assert_eq!(setting(&loaded, "jobs.parallel"), ("8".into(), "default".into()));
@@ -178,7 +184,9 @@ mod tests {
 
     #[test]
     fn what_is_unknown_or_wrong_is_refused_by_its_name() {
-        assert!(matches!(from("[server]\nport = 1\n", &[]), Err(ConfigError::Unknown { key }) if key == "server.port"));
+        assert!(
+            matches!(from("[server]\nport = 1\n", &[]), Err(ConfigError::Unknown { key }) if key == "server.port")
+        );
         assert!(matches!(from("", &[("BULLA_SERVER_PORT", "1")]), Err(ConfigError::UnknownVariable { .. })));
         for (text, key) in [
             ("[server]\nbody = '1MB'\n", "server.body"),

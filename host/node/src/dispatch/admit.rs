@@ -53,7 +53,8 @@ impl Dispatcher {
         };
         let limits = self.limits(request, &active);
         let manifest = &active.manifest;
-        let unknown = || Failure::new(codes::NOT_FOUND, format!("`{}` has no `{}`", request.addon, request.entry));
+        let unknown =
+            || Failure::new(codes::NOT_FOUND, format!("`{}` has no `{}`", request.addon, request.entry));
         let name = request.entry.as_str();
         let (entry, budget, idempotency, checked) = match request.cause {
             Cause::Job { .. } => {
@@ -62,12 +63,22 @@ impl Dispatcher {
             }
             Cause::Request { .. } => {
                 let options = manifest.action(name).ok_or_else(unknown)?;
-                (Entry::Action, options.budget(), options.idempotency(), active.contracts.action(&request.entry))
+                (
+                    Entry::Action,
+                    options.budget(),
+                    options.idempotency(),
+                    active.contracts.action(&request.entry),
+                )
             }
             // A continuation has the decision as its key: it is enqueued once.
             Cause::Approval { .. } => {
                 let options = manifest.action(name).ok_or_else(unknown)?;
-                (Entry::Action, options.budget(), Idempotency::Optional, active.contracts.action(&request.entry))
+                (
+                    Entry::Action,
+                    options.budget(),
+                    Idempotency::Optional,
+                    active.contracts.action(&request.entry),
+                )
             }
         };
         let checked = checked.ok_or_else(unknown)?.clone();
@@ -93,7 +104,8 @@ impl Dispatcher {
             }
         };
         let event = if failure.code == codes::DENIED { "call.denied" } else { "addon.refused" };
-        let detail = json!({"code": failure.code.name, "reason": failure.message, "digest": installed.digest});
+        let detail =
+            json!({"code": failure.code.name, "reason": failure.message, "digest": installed.digest});
         let mut unit = Unit::default();
         unit.record(self.origin(request).entry(event, request.addon.as_str(), detail));
         match self.core.committer.commit(unit).await {

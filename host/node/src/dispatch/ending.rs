@@ -17,7 +17,10 @@ use super::{Dispatcher, Ended};
 /// Why a call that returned `ok` did not commit.
 enum Lost {
     /// Another change came first; `again`: nothing left the host, so it may run once more.
-    Race { again: bool, failure: Failure },
+    Race {
+        again: bool,
+        failure: Failure,
+    },
     /// Another node answered the same `Idempotency-Key`.
     Answered(Stored),
     Failed(Failure),
@@ -79,7 +82,9 @@ impl Dispatcher {
                 first = Some(stored);
                 Vec::new()
             }),
-            Err(Lost::Race { failure, .. } | Lost::Failed(failure)) => Err(self.failed(&mut call, failure).await),
+            Err(Lost::Race { failure, .. } | Lost::Failed(failure)) => {
+                Err(self.failed(&mut call, failure).await)
+            }
         };
         let counted = match (&outcome, &first) {
             (Ok(_), None) => Ok(()),
@@ -108,7 +113,12 @@ impl Dispatcher {
     }
 
     /// Effects, audit, idempotency record and the job's success: one unit, one commit.
-    async fn commit(&self, call: &mut Call, output: &[u8], running: &mut Option<Running>) -> Result<(), Lost> {
+    async fn commit(
+        &self,
+        call: &mut Call,
+        output: &[u8],
+        running: &mut Option<Running>,
+    ) -> Result<(), Lost> {
         if let Some(running) = running {
             call.take_storage(running.size(output)).map_err(|error| Lost::Failed(error.failure()))?;
         }

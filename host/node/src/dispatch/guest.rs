@@ -73,7 +73,8 @@ impl Dispatcher {
             (grant.path.as_path(), access)
         });
         WasiState::new(&self.core.clock, self.core.rng.as_ref(), directory).map_err(|error| {
-            Failure::new(codes::UNAVAILABLE, "the addon's directory cannot be opened").internal(error.to_string())
+            Failure::new(codes::UNAVAILABLE, "the addon's directory cannot be opened")
+                .internal(error.to_string())
         })
     }
 }

@@ -111,7 +111,8 @@ fn contains(given: &Value, wanted: &Value) -> bool {
             wanted.iter().all(|(name, value)| given.get(name).is_some_and(|given| contains(given, value)))
         }
         (Value::Array(given), Value::Array(wanted)) => {
-            given.len() == wanted.len() && given.iter().zip(wanted).all(|(given, wanted)| contains(given, wanted))
+            given.len() == wanted.len()
+                && given.iter().zip(wanted).all(|(given, wanted)| contains(given, wanted))
         }
         (given, wanted) => given == wanted,
     }
@@ -158,12 +159,15 @@ mod tests {
 
     #[test]
     fn an_error_is_known_by_the_hosts_code_or_the_addons() {
-        let refused = Failure::new(codes::GUEST_ERROR, "no id").details(json!({"code": "missing", "details": {"a": 1}}));
+        let refused = Failure::new(codes::GUEST_ERROR, "no id")
+            .details(json!({"code": "missing", "details": {"a": 1}}));
         for expect in [json!({"error": "missing"}), json!({"error": "guest-error", "message": "id"})] {
             assert_eq!(case(expect).judge(&Err(refused.clone())), None);
         }
         assert_eq!(case(json!({"error": "missing", "details": {"a": 1}})).judge(&Err(refused.clone())), None);
-        assert!(case(json!({"error": "missing", "details": {"a": 2}})).judge(&Err(refused.clone())).is_some());
+        assert!(
+            case(json!({"error": "missing", "details": {"a": 2}})).judge(&Err(refused.clone())).is_some()
+        );
         assert!(case(json!({"error": "trap"})).judge(&Err(refused)).is_some());
     }
 

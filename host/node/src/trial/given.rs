@@ -36,9 +36,15 @@ pub(super) async fn prepare(
     for key in capabilities.sequences() {
         let definition = match given.sequences.get(key) {
             Some(written) => definition(written)?,
-            None => definition(&json!({"format": format!("{}-{{YYYY}}-{{00000}}", key.as_str().to_uppercase())}))?,
+            None => {
+                definition(&json!({"format": format!("{}-{{YYYY}}-{{00000}}", key.as_str().to_uppercase())}))?
+            }
         };
-        host.rooms.sequences.define(origin, tenant, key, definition).await.map_err(|error| error.to_string())?;
+        host.rooms
+            .sequences
+            .define(origin, tenant, key, definition)
+            .await
+            .map_err(|error| error.to_string())?;
     }
     for scope in capabilities.approvals() {
         let mut document = given.approvals.get(scope).cloned().unwrap_or_else(|| json!({}));
@@ -65,8 +71,12 @@ fn unknown(given: &Given, manifest: &Manifest) -> Result<(), String> {
         .keys()
         .find(|key| !asked.sequences().contains(*key))
         .map(ToString::to_string)
-        .or_else(|| given.approvals.keys().find(|scope| !asked.approvals().contains(*scope)).map(ToString::to_string))
-        .or_else(|| given.secrets.keys().find(|alias| !asked.secrets().contains_key(*alias)).map(ToString::to_string));
+        .or_else(|| {
+            given.approvals.keys().find(|scope| !asked.approvals().contains(*scope)).map(ToString::to_string)
+        })
+        .or_else(|| {
+            given.secrets.keys().find(|alias| !asked.secrets().contains_key(*alias)).map(ToString::to_string)
+        });
     match slip {
         Some(name) => Err(format!("`given` names `{name}`, which the manifest does not ask for")),
         None => Ok(()),

@@ -99,7 +99,8 @@ impl Scratch {
         let name = format!("bulla-test-{}", hex::encode(Entropy.bytes::<8>()));
         let path = std::env::temp_dir().join(name);
         let scratch = Self(path);
-        std::fs::create_dir_all(scratch.data()).map_err(|error| crate::initialise::refused(&scratch.0, &error))?;
+        std::fs::create_dir_all(scratch.data())
+            .map_err(|error| crate::initialise::refused(&scratch.0, &error))?;
         Ok(scratch)
     }
 
@@ -144,14 +145,21 @@ impl Trial {
             Ok(case) => case,
             Err(reason) => return Ok(malformed(name, reason)),
         };
-        let tenant: TenantId = format!("case-{number}").parse().map_err(|_| crate::host::internal("a tenant id"))?;
+        let tenant: TenantId =
+            format!("case-{number}").parse().map_err(|_| crate::host::internal("a tenant id"))?;
         let origin = self.origin(&tenant);
-        let new = NewTenant { id: tenant.clone(), display_name: name.chars().take(100).collect(), time_zone: None, tier: None };
+        let new = NewTenant {
+            id: tenant.clone(),
+            display_name: name.chars().take(100).collect(),
+            time_zone: None,
+            tier: None,
+        };
         self.host.tenants.create(&origin, &new).await.map_err(|error| error.failure())?;
         if let Err(reason) = given::prepare(&self.host, &origin, &tenant, &self.manifest, &case.given).await {
             return Ok(malformed(name, reason));
         }
-        let delivery = Delivery { tenant: tenant.clone(), package: self.package.clone(), grants: Some(self.grants()) };
+        let delivery =
+            Delivery { tenant: tenant.clone(), package: self.package.clone(), grants: Some(self.grants()) };
         self.host.supply.install(&origin, delivery).await?;
         self.host.manifests.refresh().await?;
         let ended = self.host.dispatcher.run(self.request(tenant, &case)?).await;

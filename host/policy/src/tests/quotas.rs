@@ -70,7 +70,8 @@ fn a_tenant_without_lines_has_the_default_tier_and_the_rest_the_hosts_defaults()
 
 #[test]
 fn a_manifest_does_not_go_beyond_the_hosts_default() {
-    let greedy = PartialLimits { host_call: Some(Bytes(1 << 40)), sends: Some(u32::MAX), ..Default::default() };
+    let greedy =
+        PartialLimits { host_call: Some(Bytes(1 << 40)), sends: Some(u32::MAX), ..Default::default() };
     let limits = rules().limits(&tenant("acme"), Some(&addon("einvoice"))).least(&greedy).complete();
     assert_eq!((limits.host_call, limits.sends), (Limits::default().host_call, Limits::default().sends));
     let all = rules().explain(&tenant("acme"), &greedy, &addon("einvoice"));

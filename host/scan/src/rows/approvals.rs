@@ -38,12 +38,14 @@ pub(super) async fn all(desk: &mut Desk<'_>) -> Result<(), ScanError> {
 }
 
 async fn requests(desk: &mut Desk<'_>) -> Result<(), ScanError> {
-    const ALL: &str = "SELECT id, tenant, requester, status, decided_ms, decider, job FROM approval ORDER BY id";
+    const ALL: &str =
+        "SELECT id, tenant, requester, status, decided_ms, decider, job FROM approval ORDER BY id";
     let reporter = &mut *desk.reporter;
     let read = |row: ApprovalRow, facts: &mut Vec<Fact>| {
         reporter.count_row("approval");
         check(&row, reporter);
-        let mut fact = |topic, key: &[&str]| facts.push(Fact::new(topic, &row.tenant, key, Mark::Row, &row.id));
+        let mut fact =
+            |topic, key: &[&str]| facts.push(Fact::new(topic, &row.tenant, key, Mark::Row, &row.id));
         fact(Topic::Approval, &[&row.id]);
         match row.status.as_str() {
             "waiting" => fact(Topic::ApprovalOpen, &[&row.id]),
@@ -68,7 +70,8 @@ fn check(row: &ApprovalRow, reporter: &mut Reporter) {
         _ => false,
     };
     if !is_consistent {
-        let text = format!("it is `{}`, with a time, decider or job that does not belong to that", row.status);
+        let text =
+            format!("it is `{}`, with a time, decider or job that does not belong to that", row.status);
         reporter.add(Kind::ApprovalState, "approval", &row.id, text);
     }
 }

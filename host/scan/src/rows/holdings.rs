@@ -129,7 +129,8 @@ async fn versioned(desk: &mut Desk<'_>) -> Result<(), ScanError> {
     const TENANTS: &str = "SELECT id, version FROM tenant ORDER BY id";
     const TRUST: &str = "SELECT id, version FROM trust_key ORDER BY id";
     // Each flush raises the version of every row that it touches, and its entry says how many they were.
-    const USAGE: &str = "SELECT 'usage' AS id, CAST(COALESCE(SUM(version), 0) AS BIGINT) AS version FROM usage_counter";
+    const USAGE: &str =
+        "SELECT 'usage' AS id, CAST(COALESCE(SUM(version), 0) AS BIGINT) AS version FROM usage_counter";
     for (table, sql, topic) in [
         ("tenant", TENANTS, Topic::Tenant),
         ("trust_key", TRUST, Topic::TrustedKey),
@@ -148,8 +149,10 @@ async fn versioned(desk: &mut Desk<'_>) -> Result<(), ScanError> {
 }
 
 async fn migrations(desk: &mut Desk<'_>) -> Result<(), ScanError> {
-    const SQLITE: &str = "SELECT version, lower(hex(checksum)) AS checksum FROM _sqlx_migrations ORDER BY version";
-    const POSTGRES: &str = "SELECT version, encode(checksum, 'hex') AS checksum FROM _sqlx_migrations ORDER BY version";
+    const SQLITE: &str =
+        "SELECT version, lower(hex(checksum)) AS checksum FROM _sqlx_migrations ORDER BY version";
+    const POSTGRES: &str =
+        "SELECT version, encode(checksum, 'hex') AS checksum FROM _sqlx_migrations ORDER BY version";
     let sql = if desk.source.is_postgres() { POSTGRES } else { SQLITE };
     let reporter = &mut *desk.reporter;
     let read = |row: MigrationRow, facts: &mut Vec<Fact>| {

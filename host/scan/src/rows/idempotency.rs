@@ -34,7 +34,8 @@ pub(super) async fn all(desk: &mut Desk<'_>) -> Result<(), ScanError> {
         if let Some(wrong) = fault(&row) {
             reporter.add(Kind::IdempotencyRecord, "idempotency", &row.id, wrong);
         }
-        let mut fact = |topic, key: &[&str]| facts.push(Fact::new(topic, &row.tenant, key, Mark::Row, &row.id));
+        let mut fact =
+            |topic, key: &[&str]| facts.push(Fact::new(topic, &row.tenant, key, Mark::Row, &row.id));
         fact(Topic::IdempotencyKey, &[&row.subject, &row.action, &row.key]);
         fact(Topic::IdempotencyCall, &[&row.call_id, &row.trace]);
     };

@@ -140,7 +140,9 @@ async fn schedules(desk: &mut Desk<'_>) -> Result<(), ScanError> {
     let reporter = &mut *desk.reporter;
     let read = |row: ScheduleRow, facts: &mut Vec<Fact>| {
         reporter.count_row("job_schedule");
-        facts.push(Fact::new(Topic::Schedule, &row.tenant, &[&row.id], Mark::Row, &row.id).weight(row.version));
+        facts.push(
+            Fact::new(Topic::Schedule, &row.tenant, &[&row.id], Mark::Row, &row.id).weight(row.version),
+        );
     };
     desk.source.each(ALL, desk.ledger, read).await
 }

@@ -57,7 +57,10 @@ const TABLES: &[&str] = &[
 ];
 
 /// Reads every table but those of the audit log. The definitions of sequences are what its entries are read with.
-pub(crate) async fn all(mut desk: Desk<'_>, progress: &(dyn Fn(&str) + Sync)) -> Result<Definitions, ScanError> {
+pub(crate) async fn all(
+    mut desk: Desk<'_>,
+    progress: &(dyn Fn(&str) + Sync),
+) -> Result<Definitions, ScanError> {
     tables(&mut desk).await?;
     progress("reading sequences");
     let definitions = sequences::all(&mut desk).await?;

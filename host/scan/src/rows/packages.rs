@@ -54,9 +54,15 @@ async fn packages(desk: &mut Desk<'_>) -> Result<(), ScanError> {
         desk.reporter.count_row("addon_package");
         for BytesRow { bytes, size } in desk.source.page(ONE, &[&id]).await? {
             let bytes = STANDARD.decode(bytes).unwrap_or_default();
-            let is_whole = hex::encode(Sha256::digest(&bytes)) == id && usize::try_from(size).ok() == Some(bytes.len());
+            let is_whole =
+                hex::encode(Sha256::digest(&bytes)) == id && usize::try_from(size).ok() == Some(bytes.len());
             if !is_whole {
-                desk.reporter.add(Kind::Package, "addon_package", &id, "its bytes are not those of its digest");
+                desk.reporter.add(
+                    Kind::Package,
+                    "addon_package",
+                    &id,
+                    "its bytes are not those of its digest",
+                );
             }
         }
         facts.push(Fact::new(Topic::Package, "", &[&id], Mark::Row, &id));

@@ -97,7 +97,12 @@ async fn definitions(desk: &mut Desk<'_>) -> Result<Definitions, ScanError> {
         let definition: Option<Definition> = serde_json::from_str(&row.definition).ok();
         let pattern = definition.as_ref().and_then(Pattern::new);
         if pattern.is_none() || row.id != format!("{}/{}", row.tenant, row.series_key) {
-            reporter.add(Kind::Malformed, "sequence", &row.id, "its definition is not one that the host takes");
+            reporter.add(
+                Kind::Malformed,
+                "sequence",
+                &row.id,
+                "its definition is not one that the host takes",
+            );
         }
         facts.push(Fact::new(Topic::Sequence, "", &[&row.id], Mark::Row, &row.id).weight(row.version));
         let gaps = definition.map_or(Gaps::Gapless, |definition| definition.gaps);
@@ -120,7 +125,12 @@ async fn numbers(desk: &mut Desk<'_>, definitions: &Definitions) -> Result<(), S
             last = 0;
         }
         let Some(defined) = definitions.get(&row.tenant, &row.series_key) else {
-            reporter.add(Kind::DanglingReference, "sequence_number", &row.id, "there is no definition of its sequence");
+            reporter.add(
+                Kind::DanglingReference,
+                "sequence_number",
+                &row.id,
+                "there is no definition of its sequence",
+            );
             return;
         };
         check(&row, defined, now_ms, reporter);
@@ -144,7 +154,10 @@ fn check(row: &NumberRow, defined: &Defined, now_ms: i64, reporter: &mut Reporte
         match pattern.read(&row.number) {
             None => wrong(format!("`{}` is not a number of its format", row.number)),
             Some(read) if read.value != row.value || read.period != pattern.told(&row.period) => {
-                wrong(format!("`{}` does not say the value {} of the period `{}`", row.number, row.value, row.period));
+                wrong(format!(
+                    "`{}` does not say the value {} of the period `{}`",
+                    row.number, row.value, row.period
+                ));
             }
             Some(_) => {}
         }
@@ -156,17 +169,22 @@ fn check(row: &NumberRow, defined: &Defined, now_ms: i64, reporter: &mut Reporte
         _ => false,
     };
     if !is_whole {
-        wrong(format!("it is `{}` without what belongs to it: an object when committed, a reason when void", row.state));
+        wrong(format!(
+            "it is `{}` without what belongs to it: an object when committed, a reason when void",
+            row.state
+        ));
     }
     if row.state == "reserved" && row.expires_ms <= now_ms {
-        let text = format!("`{}` was reserved until {} ms: the sweeper makes it void", row.number, row.expires_ms);
+        let text =
+            format!("`{}` was reserved until {} ms: the sweeper makes it void", row.number, row.expires_ms);
         reporter.add(Kind::ExpiredReservation, "sequence_number", &row.id, text);
     }
 }
 
 fn claim(row: &NumberRow, defined: &Defined, facts: &mut Vec<Fact>) {
     let (key, number) = (row.series_key.as_str(), row.number.as_str());
-    let mut fact = |topic, parts: &[&str]| facts.push(Fact::new(topic, &row.tenant, parts, Mark::Row, &row.id));
+    let mut fact =
+        |topic, parts: &[&str]| facts.push(Fact::new(topic, &row.tenant, parts, Mark::Row, &row.id));
     fact(Topic::NumberText, &[key, number]);
     fact(Topic::Reservation, &[&row.reservation]);
     let place = Place::new(&row.tenant, key, &row.period, defined);
@@ -263,7 +281,8 @@ async fn heads(desk: &mut Desk<'_>, definitions: &Definitions) -> Result<(), Sca
         let max: Vec<MaxRow> = desk.source.page(MAX, &[tenant, key, period]).await?;
         let max = max.first().map_or(0, |row| row.value);
         if max > head {
-            let text = format!("its head is {head} and its highest number {max}: the next ones can be issued twice");
+            let text =
+                format!("its head is {head} and its highest number {max}: the next ones can be issued twice");
             desk.reporter.add(Kind::DuplicateNumber, "sequence_head", &series, text);
         }
         if defined.gaps == Gaps::Gapless {

@@ -52,7 +52,12 @@ impl Checkpoints {
                 }
                 Some(_) => return Ok(None),
                 None => {
-                    reporter.add(Kind::BadCheckpoint, "audit_checkpoint", &row.id, "its id is no size of a log");
+                    reporter.add(
+                        Kind::BadCheckpoint,
+                        "audit_checkpoint",
+                        &row.id,
+                        "its id is no size of a log",
+                    );
                     self.ahead.pop_front();
                 }
             }
@@ -60,13 +65,23 @@ impl Checkpoints {
     }
 
     /// Passes those of logs before this one: logs without entries.
-    pub async fn skip_to(&mut self, source: &mut Source, log: &str, reporter: &mut Reporter) -> Result<(), ScanError> {
+    pub async fn skip_to(
+        &mut self,
+        source: &mut Source,
+        log: &str,
+        reporter: &mut Reporter,
+    ) -> Result<(), ScanError> {
         let begin = format!("{log}/");
         loop {
             self.fill(source).await?;
             let Some(row) = self.ahead.pop_front_if(|row| row.id < begin) else { return Ok(()) };
             reporter.scanned.checkpoints += 1;
-            reporter.add(Kind::MissingEntry, "audit_checkpoint", &row.id, "none of the entries it was signed over is there");
+            reporter.add(
+                Kind::MissingEntry,
+                "audit_checkpoint",
+                &row.id,
+                "none of the entries it was signed over is there",
+            );
         }
     }
 
@@ -95,10 +110,14 @@ impl CheckpointRow {
             return Err("it was signed for another log".into());
         }
         let says = place(&self.id).is_some_and(|(_, size)| size == signed.size);
-        if !says || u64::try_from(self.size).ok() != Some(signed.size) || digest(&self.root) != Some(signed.root) {
+        if !says
+            || u64::try_from(self.size).ok() != Some(signed.size)
+            || digest(&self.root) != Some(signed.root)
+        {
             return Err("its columns are not what was signed".into());
         }
-        let hashes: Vec<String> = serde_json::from_str(&self.frontier).map_err(|_| "its frontier cannot be read")?;
+        let hashes: Vec<String> =
+            serde_json::from_str(&self.frontier).map_err(|_| "its frontier cannot be read")?;
         let hashes: Option<Vec<_>> = hashes.iter().map(|text| digest(text)).collect();
         hashes
             .and_then(|hashes| Tree::resume(signed.size, &hashes))

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use super::Known;
 use super::checkpoints::Checkpoints;
 use super::entry::EntryRow;
-use super::Known;
 use crate::ScanError;
 use crate::merkle::Tree;
 use crate::report::{Kind, Reporter};
@@ -38,7 +38,11 @@ impl Log {
         self.check(self.next, source, checkpoints, known, reporter).await?;
         if index > self.next {
             let (first, last) = (self.next, index - 1);
-            let text = if first == last { "it is gone".to_owned() } else { format!("the entries {first} to {last} are gone") };
+            let text = if first == last {
+                "it is gone".to_owned()
+            } else {
+                format!("the entries {first} to {last} are gone")
+            };
             reporter.add_entry(Kind::MissingEntry, &self.name, first, text);
             self.tree = None;
             self.check(index, source, checkpoints, known, reporter).await?;
@@ -110,7 +114,10 @@ impl Log {
         let Some(tree) = tree else { return };
         let says = u64::try_from(tree.size).ok();
         if tree.checkpoint != format!("{}/{:020}", self.name, tree.size) || says != Some(self.signed) {
-            let text = format!("its newest checkpoint is of size {}, the last good one of {}", tree.size, self.signed);
+            let text = format!(
+                "its newest checkpoint is of size {}, the last good one of {}",
+                tree.size, self.signed
+            );
             reporter.add(Kind::BadCheckpoint, "audit_tree", &self.name, text);
         }
     }

@@ -58,7 +58,8 @@ pub(crate) async fn all(
     let mut known = Known::read(source, reporter).await?;
     let mut checkpoints = Checkpoints::default();
     let mut claims = Claims::new(definitions);
-    let (mut current, mut after, mut facts): (Option<Log>, String, Vec<_>) = (None, String::new(), Vec::new());
+    let (mut current, mut after, mut facts): (Option<Log>, String, Vec<_>) =
+        (None, String::new(), Vec::new());
     loop {
         let page = entry::page(source, &after).await?;
         let Some(last) = page.last() else { break };
@@ -119,10 +120,20 @@ impl Known {
     /// Logs that say they have entries, and have none.
     fn left_over(&self, reporter: &mut Reporter) {
         for head in self.heads.values().filter(|head| head.size > 0) {
-            reporter.add_entry(Kind::MissingEntry, &head.id, 0, format!("all {} entries are gone", head.size));
+            reporter.add_entry(
+                Kind::MissingEntry,
+                &head.id,
+                0,
+                format!("all {} entries are gone", head.size),
+            );
         }
         for tree in self.trees.values().filter(|tree| !self.heads.contains_key(&tree.id)) {
-            reporter.add(Kind::MissingEntry, "audit_tree", &tree.id, "the log has neither entries nor a head");
+            reporter.add(
+                Kind::MissingEntry,
+                "audit_tree",
+                &tree.id,
+                "the log has neither entries nor a head",
+            );
         }
     }
 }

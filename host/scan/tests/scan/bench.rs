@@ -11,9 +11,7 @@ use bulla_kernel::grants::{GrantCell, Grants};
 use bulla_kernel::origin::{CallOrigin, Origin};
 use bulla_kernel::ports::Cause;
 use bulla_scan::{Finding, Kind, Report, Target, scan};
-use bulla_store::{
-    Committer, CommitterConfig, Db, Durability, PostgresConfig, SqliteConfig, Unit, migrate,
-};
+use bulla_store::{Committer, CommitterConfig, Db, Durability, PostgresConfig, SqliteConfig, Unit, migrate};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
@@ -55,7 +53,8 @@ impl Bench {
     async fn on(db: Db, target: Target, directory: Option<tempfile::TempDir>) -> Self {
         let clock = Arc::new(ManualClock::at("2026-03-31T12:00:00Z".parse().unwrap()));
         let applied = migrate(&db).await.unwrap();
-        let committer = Committer::start(db.clone(), Arc::new(AuditJournal::new()), CommitterConfig::default());
+        let committer =
+            Committer::start(db.clone(), Arc::new(AuditJournal::new()), CommitterConfig::default());
         let core = Core { db, committer, clock: clock.clone(), rng: Arc::new(SystemRng) as Arc<dyn Rng> };
         let bench = Self { clock, core, target, _directory: directory };
         let mut unit = Unit::default();
@@ -115,7 +114,10 @@ impl Bench {
     /// One finding of this kind at this row or entry.
     pub async fn finds(&self, kind: Kind, place: &str, id: &str) {
         let found = self.found(kind).await;
-        assert!(found.iter().any(|one| one.place == place && one.id == id), "not at {place} {id}: {found:#?}");
+        assert!(
+            found.iter().any(|one| one.place == place && one.id == id),
+            "not at {place} {id}: {found:#?}"
+        );
     }
 
     /// Changes rows behind the host's back; says how many.
@@ -124,11 +126,19 @@ impl Bench {
             Target::Sqlite(path) => {
                 let url = format!("sqlite://{}", path.display());
                 let mut connection = SqliteConnection::connect(&url).await.unwrap();
-                sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap().rows_affected()
+                sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+                    .execute(&mut connection)
+                    .await
+                    .unwrap()
+                    .rows_affected()
             }
             Target::Postgres(url) => {
                 let mut connection = PgConnection::connect(url).await.unwrap();
-                sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap().rows_affected()
+                sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+                    .execute(&mut connection)
+                    .await
+                    .unwrap()
+                    .rows_affected()
             }
         };
         assert!(changed > 0, "nothing was planted by `{sql}`");

@@ -16,8 +16,8 @@ use bulla_kernel::jobs::{Claimed, Enqueue, Jobs, JobsConfig};
 use bulla_kernel::keys::Keys;
 use bulla_kernel::master::MasterKey;
 use bulla_kernel::ports::{
-    Catalogue, Egress, EgressError, Fairness, JobSchedule, JobSpec, OutboundRequest, OutboundResponse, Plaintext,
-    Principal, Usage,
+    Catalogue, Egress, EgressError, Fairness, JobSchedule, JobSpec, OutboundRequest, OutboundResponse,
+    Plaintext, Principal, Usage,
 };
 use bulla_kernel::secrets::Secrets;
 use bulla_kernel::sequences::{Definition, Gaps, Reservation, Reset, Sequences};
@@ -68,7 +68,8 @@ impl Rooms {
     pub async fn open(bench: &Bench) -> Self {
         let core = bench.core.clone();
         let jobs = Jobs::new(core.clone(), Arc::new(Manifest), JobsConfig::default());
-        let approvals = Approvals::open(core.clone(), Arc::new(Manifest), Arc::new(jobs.clone())).await.unwrap();
+        let approvals =
+            Approvals::open(core.clone(), Arc::new(Manifest), Arc::new(jobs.clone())).await.unwrap();
         Self {
             sequences: Sequences::open(core.clone()).await.unwrap(),
             audit: Audit::new(core.clone(), DEFAULT_ORIGIN, Some(master())).unwrap(),
@@ -91,7 +92,10 @@ impl Rooms {
     }
 
     pub async fn draw(&self, call: &mut Call) -> Reservation {
-        self.sequences.reserve(call, &"invoice".parse().unwrap(), "2026-03-31", None).await.unwrap()
+        self.sequences
+            .reserve(call, &"invoice".parse().unwrap(), "2026-03-31", Some(2_592_000))
+            .await
+            .unwrap()
     }
 
     /// Draws and binds.
@@ -150,9 +154,11 @@ async fn numbers(bench: &Bench, rooms: &Rooms) {
 async fn jobs(bench: &Bench, rooms: &Rooms) {
     rooms.jobs.tick().await.unwrap();
     rooms.enqueue(bench, "deliver", Some("4711")).await;
-    let [claimed] = rooms.jobs.claim(1).await.unwrap().try_into().unwrap_or_else(|_| panic!("nothing is due"));
+    let [claimed] =
+        rooms.jobs.claim(1).await.unwrap().try_into().unwrap_or_else(|_| panic!("nothing is due"));
     rooms.complete(&claimed).await;
     bench.clock.advance(Duration::from_secs(8 * 86_400));
+    rooms.sequences.refresh().await.unwrap();
     rooms.jobs.sweep().await.unwrap();
 
     let fragile = rooms.enqueue(bench, "fragile", None).await;
@@ -183,9 +189,12 @@ async fn approvals(bench: &Bench, rooms: &Rooms) {
         tenant: Some(acme()),
         roles: vec!["cfo".parse().unwrap()],
     };
-    for (object, answer) in
-        [("invoice/1", Some(Answer::Approve)), ("invoice/2", Some(Answer::Reject)), ("invoice/3", None), ("invoice/4", None)]
-    {
+    for (object, answer) in [
+        ("invoice/1", Some(Answer::Approve)),
+        ("invoice/2", Some(Answer::Reject)),
+        ("invoice/3", None),
+        ("invoice/4", None),
+    ] {
         let mut call = bench.call("acme");
         let scope = "invoice.issue".parse().unwrap();
         let subject = SubjectRef { object: object.parse().unwrap(), digest: "ab".repeat(32) };
@@ -264,7 +273,8 @@ async fn idempotent(bench: &Bench, rooms: &Rooms) {
         let object = "invoice/1".parse().unwrap();
         call.record_own("installed", &object, serde_json::json!({})).unwrap();
         let addon = call.addon().clone();
-        let key = Key::new(&call.tenant, &call.subject, &addon.addon, &addon.entry, KeyText::new(text).unwrap());
+        let key =
+            Key::new(&call.tenant, &call.subject, &addon.addon, &addon.entry, KeyText::new(text).unwrap());
         let Begun::First(running) = idempotency.begin(key, RequestHash::of(b"{}")).await.unwrap() else {
             panic!("the key is new")
         };

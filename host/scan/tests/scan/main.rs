@@ -18,7 +18,9 @@ async fn nothing_is_found_in_what_the_host_wrote() {
         let unsigned: Vec<_> = report.notes.iter().filter(|note| note.kind != Kind::Unsigned).collect();
         assert_eq!(unsigned, Vec::<&bulla_scan::Finding>::new());
         let rows = &report.scanned.rows;
-        for table in ["sequence_number", "sequence_binding", "job", "job_lock", "approval", "idempotency", "secret"] {
+        for table in
+            ["sequence_number", "sequence_binding", "job", "job_lock", "approval", "idempotency", "secret"]
+        {
             assert!(rows[table] > 0, "the history has no row in `{table}`");
         }
         assert!(report.scanned.entries > 60 && report.scanned.checkpoints > 3 && report.scanned.logs == 3);

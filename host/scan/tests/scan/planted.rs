@@ -20,8 +20,7 @@ async fn after<Hand: AsyncFn(Bench)>(hand: Hand) {
     .await;
 }
 
-const COLUMNS: &str =
-    "version, tenant, series_key, period, value, number, state, reservation, object, reason, reserved_ms, expires_ms";
+const COLUMNS: &str = "version, tenant, series_key, period, value, number, state, reservation, object, reason, reserved_ms, expires_ms";
 
 #[tokio::test]
 async fn a_duplicate_number() {
@@ -57,7 +56,8 @@ async fn a_gap() {
 #[tokio::test]
 async fn a_number_that_is_gone_from_the_end() {
     after(async |bench| {
-        let last: u32 = bench.text("SELECT CAST(MAX(value) AS TEXT) FROM sequence_number").await.parse().unwrap();
+        let last: u32 =
+            bench.text("SELECT CAST(MAX(value) AS TEXT) FROM sequence_number").await.parse().unwrap();
         bench.plant(&format!("DELETE FROM sequence_binding WHERE number LIKE '%{last:05}'")).await;
         bench.plant(&format!("DELETE FROM sequence_number WHERE id = '{}'", number(last))).await;
         let found = bench.found(Kind::OrphanEntry).await;
@@ -85,8 +85,15 @@ async fn a_number_without_an_entry() {
 #[tokio::test]
 async fn numbers_that_contradict_themselves() {
     after(async |bench| {
-        bench.plant(&format!("UPDATE sequence_number SET number = 'INV-202703-00001' WHERE id = '{}'", number(1))).await;
-        bench.plant(&format!("UPDATE sequence_number SET object = 'invoice/77' WHERE id = '{}'", number(3))).await;
+        bench
+            .plant(&format!(
+                "UPDATE sequence_number SET number = 'INV-202703-00001' WHERE id = '{}'",
+                number(1)
+            ))
+            .await;
+        bench
+            .plant(&format!("UPDATE sequence_number SET object = 'invoice/77' WHERE id = '{}'", number(3)))
+            .await;
         bench.plant(&format!("UPDATE sequence_number SET reason = '' WHERE id = '{}'", number(5))).await;
         for value in [1, 3, 5] {
             bench.finds(Kind::Number, "sequence_number", &number(value)).await;
@@ -103,7 +110,12 @@ async fn what_nodes_share_of_a_series() {
         if !bench.is_postgres() {
             return;
         }
-        bench.plant(&format!("INSERT INTO sequence_free (id, series, value) VALUES ('{}', '{SERIES}', 2)", number(2))).await;
+        bench
+            .plant(&format!(
+                "INSERT INTO sequence_free (id, series, value) VALUES ('{}', '{SERIES}', 2)",
+                number(2)
+            ))
+            .await;
         bench.finds(Kind::DuplicateNumber, "sequence_number", &number(2)).await;
         bench.plant("UPDATE sequence_head SET head = head + 1").await;
         bench.found(Kind::Gap).await;
@@ -212,12 +224,32 @@ async fn a_package_that_is_not_its_digest_or_not_there() {
 async fn changes_of_every_other_table_without_an_entry() {
     for (plant, table, id) in [
         ("UPDATE secret SET version = version + 1", "secret", "acme/token"),
-        ("UPDATE tenant_key SET versions = replace(versions, '\"public-key\":\"', '\"public-key\":\"0')", "tenant_key", "acme/signing"),
-        ("UPDATE audit_key SET public_key = 'd75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a' WHERE generation = 1", "audit_key", "0000000001"),
-        ("INSERT INTO tenant SELECT 'mallory', 1, display_name, time_zone, tier, created_by, created_ms FROM tenant WHERE id = 'acme'", "tenant", "mallory"),
-        ("INSERT INTO trust_key SELECT 'mallory', 1, public_key, owner, purposes, names, NULL, NULL, NULL, NULL, NULL, added_by, added_ms, NULL FROM trust_key LIMIT 1", "trust_key", "mallory"),
+        (
+            "UPDATE tenant_key SET versions = replace(versions, '\"public-key\":\"', '\"public-key\":\"0')",
+            "tenant_key",
+            "acme/signing",
+        ),
+        (
+            "UPDATE audit_key SET public_key = 'd75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a' WHERE generation = 1",
+            "audit_key",
+            "0000000001",
+        ),
+        (
+            "INSERT INTO tenant SELECT 'mallory', 1, display_name, time_zone, tier, created_by, created_ms FROM tenant WHERE id = 'acme'",
+            "tenant",
+            "mallory",
+        ),
+        (
+            "INSERT INTO trust_key SELECT 'mallory', 1, public_key, owner, purposes, names, NULL, NULL, NULL, NULL, NULL, added_by, added_ms, NULL FROM trust_key LIMIT 1",
+            "trust_key",
+            "mallory",
+        ),
         ("UPDATE addon_install SET version = version + 1", "addon_install", "acme/einvoice"),
-        ("UPDATE addon_version SET digest = 'other' WHERE semver = '0.1.0'", "addon_version", "acme/einvoice/0.1.0"),
+        (
+            "UPDATE addon_version SET digest = 'other' WHERE semver = '0.1.0'",
+            "addon_version",
+            "acme/einvoice/0.1.0",
+        ),
         ("UPDATE approval_rules SET number = 2", "approval_rules", "acme/invoice.issue/1"),
         ("UPDATE job_schedule SET version = version + 1", "job_schedule", "acme/einvoice/report"),
         ("UPDATE sequence SET version = version + 1", "sequence", "acme/invoice"),
@@ -226,7 +258,10 @@ async fn changes_of_every_other_table_without_an_entry() {
         after(async |bench| {
             bench.plant(plant).await;
             let found = bench.found(Kind::OrphanEffect).await;
-            assert!(found.iter().any(|one| one.place == table && one.id.starts_with(id)), "{plant}: {found:#?}");
+            assert!(
+                found.iter().any(|one| one.place == table && one.id.starts_with(id)),
+                "{plant}: {found:#?}"
+            );
         })
         .await;
     }

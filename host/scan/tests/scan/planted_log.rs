@@ -21,7 +21,9 @@ async fn after<Hand: AsyncFn(Bench)>(hand: Hand) {
 #[tokio::test]
 async fn an_edited_leaf() {
     after(async |bench| {
-        bench.plant(&format!("UPDATE audit_entry SET leaf = replace(leaf, 'ada', 'eve') WHERE id = '{ENTRY}'")).await;
+        bench
+            .plant(&format!("UPDATE audit_entry SET leaf = replace(leaf, 'ada', 'eve') WHERE id = '{ENTRY}'"))
+            .await;
         bench.finds(Kind::EditedEntry, "log acme", "3").await;
         let report = bench.scan().await;
         assert_eq!(report.finding_count, 1, "one edit is one finding: {:#?}", report.findings);
@@ -42,12 +44,21 @@ async fn an_edited_column() {
 #[tokio::test]
 async fn an_edited_entry_with_a_hash_that_fits() {
     after(async |bench| {
-        let leaf = bench.text(&format!("SELECT leaf FROM audit_entry WHERE id = '{ENTRY}'")).await.replace("ada", "eve");
+        let leaf = bench
+            .text(&format!("SELECT leaf FROM audit_entry WHERE id = '{ENTRY}'"))
+            .await
+            .replace("ada", "eve");
         let hash = hex::encode(Sha256::new().chain_update([0]).chain_update(&leaf).finalize());
         let leaf = leaf.replace('\'', "''");
-        bench.plant(&format!("UPDATE audit_entry SET leaf = '{leaf}', hash = '{hash}' WHERE id = '{ENTRY}'")).await;
+        bench
+            .plant(&format!("UPDATE audit_entry SET leaf = '{leaf}', hash = '{hash}' WHERE id = '{ENTRY}'"))
+            .await;
         let found = bench.found(Kind::ChangedHistory).await;
-        assert_eq!((found.len(), found[0].place.as_str(), found[0].id.as_str()), (1, "log acme", "0"), "{found:#?}");
+        assert_eq!(
+            (found.len(), found[0].place.as_str(), found[0].id.as_str()),
+            (1, "log acme", "0"),
+            "{found:#?}"
+        );
         assert_eq!(bench.scan().await.finding_count, 1, "later checkpoints build on what was signed");
     })
     .await;

@@ -14,7 +14,11 @@ use crate::unit::{Entry, Expect, Unit, Write};
 type Outcome = Result<(), StoreError>;
 
 /// Writes what can be written. An `Err` means that the batch broke as a whole and nothing of it may stay.
-pub(super) async fn write(tx: &mut Tx<'_>, journal: &dyn Journal, units: &[Unit]) -> Result<Vec<Outcome>, StoreError> {
+pub(super) async fn write(
+    tx: &mut Tx<'_>,
+    journal: &dyn Journal,
+    units: &[Unit],
+) -> Result<Vec<Outcome>, StoreError> {
     let stored = stored_versions(tx, units).await?;
     let outcomes = decide(&stored, units);
     let winners = || units.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok()).map(|(unit, _)| unit);
@@ -40,7 +44,9 @@ pub(super) async fn write_each(
     let mut outcomes = Vec::with_capacity(units.len());
     for unit in units {
         tx.execute(&SAVE, &[]).await?;
-        let outcome = write(tx, journal, std::slice::from_ref(unit)).await.and_then(|mut one| one.pop().unwrap_or(Ok(())));
+        let outcome = write(tx, journal, std::slice::from_ref(unit))
+            .await
+            .and_then(|mut one| one.pop().unwrap_or(Ok(())));
         if outcome.is_err() {
             tx.execute(&BACK, &[]).await?;
         }
@@ -142,13 +148,15 @@ impl Statement<'_> {
         // In order of id, so that two nodes that insert the same rows wait for each other in the same order.
         self.writes.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         let (sql, rows) = match self.verb {
-            Verb::Remove => {
-                (&self.table.remove, Value::from(self.writes.iter().map(|write| write.id.as_str()).collect::<Vec<_>>()))
-            }
+            Verb::Remove => (
+                &self.table.remove,
+                Value::from(self.writes.iter().map(|write| write.id.as_str()).collect::<Vec<_>>()),
+            ),
             Verb::Insert => (&self.table.insert, self.rows()),
             Verb::Upsert => (&self.table.upsert, self.rows()),
         };
-        let touched = tx.execute(sql, &[(&rows.to_string()).into()]).await.map_err(|error| self.blame(error))?;
+        let touched =
+            tx.execute(sql, &[(&rows.to_string()).into()]).await.map_err(|error| self.blame(error))?;
         // Fewer rows than asked for: another node changed one between the check and the write.
         if touched == self.writes.len() as u64 { Ok(()) } else { Err(self.conflict()) }
     }

@@ -95,7 +95,12 @@ impl Committer {
     }
 }
 
-async fn run(db: Db, journal: Arc<dyn Journal>, config: CommitterConfig, mut waiting: mpsc::Receiver<Pending>) {
+async fn run(
+    db: Db,
+    journal: Arc<dyn Journal>,
+    config: CommitterConfig,
+    mut waiting: mpsc::Receiver<Pending>,
+) {
     let mut batch = Vec::with_capacity(config.max_batch);
     while waiting.recv_many(&mut batch, config.max_batch).await > 0 {
         while !batch.is_empty() {

@@ -56,7 +56,11 @@ async fn a_unit_that_breaks_the_batch_is_dropped_alone() {
     let batch = [unit("a", Expect::Absent, 1), unit("b", Expect::Absent, -1), unit("c", Expect::Fresh, 3)];
     let outcomes = commit_all(&db, &NoJournal, &batch).await;
     assert!(outcomes[0].is_ok() && outcomes[2].is_ok());
-    assert!(matches!(outcomes[1], Err(StoreError::Unavailable(_))), "the check constraint speaks: {:?}", outcomes[1]);
+    assert!(
+        matches!(outcomes[1], Err(StoreError::Unavailable(_))),
+        "the check constraint speaks: {:?}",
+        outcomes[1]
+    );
     assert_eq!(things(&db).await.len(), 2);
 }
 

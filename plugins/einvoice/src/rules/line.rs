@@ -20,11 +20,7 @@ pub fn check(check: &mut Check<'_>) {
         net_amount(check, line, &path);
         net_price(check, line, &path);
         for (index, entry) in line.allowances_charges.iter().enumerate() {
-            allowance_charge(
-                check,
-                entry,
-                &format!("{path}/cac:AllowanceCharge[{}]", index + 1),
-            );
+            allowance_charge(check, entry, &format!("{path}/cac:AllowanceCharge[{}]", index + 1));
         }
     }
 }
@@ -34,27 +30,17 @@ fn net_amount(check: &mut Check<'_>, line: &Line, path: &str) {
     let stated_base = line.price.base_quantity.as_ref().map(Number::value);
     if stated_base.is_some_and(|base| base <= &BigDecimal::zero()) {
         let message = "the quantity that the price is for (BT-149) must be above zero".to_owned();
-        check.broken(
-            "PEPPOL-EN16931-R121",
-            &format!("{path}/cac:Price/cbc:BaseQuantity"),
-            message,
-        );
+        check.broken("PEPPOL-EN16931-R121", &format!("{path}/cac:Price/cbc:BaseQuantity"), message);
     }
     let (Some(net), Some(quantity), Some(price)) = (&line.net, &line.quantity, &line.price.net) else {
         return;
     };
-    let sums = (
-        sum_of(&line.allowances_charges, true),
-        sum_of(&line.allowances_charges, false),
-    );
+    let sums = (sum_of(&line.allowances_charges, true), sum_of(&line.allowances_charges, false));
     let (Some(charges), Some(allowances)) = sums else {
         return;
     };
     let extra = cents(&charges) - cents(&allowances);
-    let base = stated_base
-        .filter(|base| !base.is_zero())
-        .cloned()
-        .unwrap_or_else(|| BigDecimal::from(1));
+    let base = stated_base.filter(|base| !base.is_zero()).cloned().unwrap_or_else(|| BigDecimal::from(1));
     let gross = quantity.value() * price.value();
     // Multiplied by the base quantity on both sides, so that nothing is lost in a division.
     let apart = ((net.value() - &extra) * &base - &gross).abs();
@@ -81,13 +67,7 @@ fn net_price(check: &mut Check<'_>, line: &Line, path: &str) {
     };
     if *net.value() != expected {
         let path = format!("{path}/cac:Price/cbc:PriceAmount");
-        check.wrong(
-            "PEPPOL-EN16931-R046",
-            &path,
-            "net price of the item (BT-146)",
-            &expected,
-            net.value(),
-        );
+        check.wrong("PEPPOL-EN16931-R046", &path, "net price of the item (BT-146)", &expected, net.value());
     }
 }
 
@@ -107,16 +87,12 @@ fn allowance_charge(check: &mut Check<'_>, entry: &AllowanceCharge, path: &str) 
                 );
             }
         }
-        (Some(_), None, _) => check.broken(
-            "PEPPOL-EN16931-R041",
-            path,
-            "a percentage needs a base amount".to_owned(),
-        ),
-        (None, Some(_), _) => check.broken(
-            "PEPPOL-EN16931-R042",
-            path,
-            "a base amount needs a percentage".to_owned(),
-        ),
+        (Some(_), None, _) => {
+            check.broken("PEPPOL-EN16931-R041", path, "a percentage needs a base amount".to_owned())
+        }
+        (None, Some(_), _) => {
+            check.broken("PEPPOL-EN16931-R042", path, "a base amount needs a percentage".to_owned())
+        }
         _ => {}
     }
 }

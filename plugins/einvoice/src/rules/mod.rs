@@ -102,10 +102,7 @@ fn sum<'a>(amounts: impl Iterator<Item = Option<&'a Amount>>) -> Option<BigDecim
 
 /// The sum of the charges, or of the allowances, in `list`.
 fn sum_of(list: &[AllowanceCharge], charges: bool) -> Option<BigDecimal> {
-    sum(list
-        .iter()
-        .filter(|entry| entry.charge == charges)
-        .map(|entry| entry.amount.as_ref()))
+    sum(list.iter().filter(|entry| entry.charge == charges).map(|entry| entry.amount.as_ref()))
 }
 
 /// The value of an amount that counts as zero when absent.

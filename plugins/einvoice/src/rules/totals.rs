@@ -50,10 +50,7 @@ fn allowances_and_charges(check: &mut Check<'_>) {
     ];
     for (rule, charges, total, name, what) in sides {
         let expected = sum_of(&invoice.allowances_charges, charges).map(|sum| cents(&sum));
-        let any = invoice
-            .allowances_charges
-            .iter()
-            .any(|entry| entry.charge == charges);
+        let any = invoice.allowances_charges.iter().any(|entry| entry.charge == charges);
         match total {
             Some(total) => check.equal(rule, &format!("{TOTALS}/{name}"), what, Some(total), expected),
             None if any => check.broken(rule, TOTALS, format!("{what}: `{name}` is missing or unreadable")),
@@ -67,29 +64,16 @@ fn without_vat(check: &mut Check<'_>) {
     let expected = totals.lines.as_ref().map(|lines| {
         let net = lines.value() + or_zero(totals.charges.as_ref()) - or_zero(totals.allowances.as_ref());
         // Without allowances and charges the published rule compares without rounding.
-        if totals.charges.is_none() && totals.allowances.is_none() {
-            net
-        } else {
-            cents(&net)
-        }
+        if totals.charges.is_none() && totals.allowances.is_none() { net } else { cents(&net) }
     });
     let path = format!("{TOTALS}/cbc:TaxExclusiveAmount");
-    check.equal(
-        "BR-CO-13",
-        &path,
-        "total without VAT (BT-109)",
-        totals.without_vat.as_ref(),
-        expected,
-    );
+    check.equal("BR-CO-13", &path, "total without VAT (BT-109)", totals.without_vat.as_ref(), expected);
 }
 
 fn vat(check: &mut Check<'_>) {
     let invoice = check.invoice;
-    for (index, total) in invoice
-        .tax_totals
-        .iter()
-        .enumerate()
-        .filter(|(_, total)| !total.breakdown.is_empty())
+    for (index, total) in
+        invoice.tax_totals.iter().enumerate().filter(|(_, total)| !total.breakdown.is_empty())
     {
         let expected =
             sum(total.breakdown.iter().map(|subtotal| subtotal.tax.as_ref())).map(|sum| cents(&sum));
@@ -106,23 +90,14 @@ fn vat(check: &mut Check<'_>) {
 
 fn with_vat(check: &mut Check<'_>) {
     let invoice = check.invoice;
-    let mut vat = invoice
-        .tax_totals
-        .iter()
-        .filter(|total| total.currency == invoice.currency);
+    let mut vat = invoice.tax_totals.iter().filter(|total| total.currency == invoice.currency);
     let (Some(only), None) = (vat.next(), vat.next()) else {
         let message = format!("there must be exactly one VAT total in `{}`", invoice.currency);
         return check.broken("BR-CO-15", "cac:TaxTotal", message);
     };
     let expected = add(invoice.totals.without_vat.as_ref(), only.amount.as_ref()).map(|sum| cents(&sum));
     let path = format!("{TOTALS}/cbc:TaxInclusiveAmount");
-    check.equal(
-        "BR-CO-15",
-        &path,
-        "total with VAT (BT-112)",
-        invoice.totals.with_vat.as_ref(),
-        expected,
-    );
+    check.equal("BR-CO-15", &path, "total with VAT (BT-112)", invoice.totals.with_vat.as_ref(), expected);
 }
 
 fn payable(check: &mut Check<'_>) {
@@ -142,13 +117,7 @@ fn payable(check: &mut Check<'_>) {
     if due != stated {
         let expected = due + or_zero(totals.rounding.as_ref());
         let path = format!("{TOTALS}/cbc:PayableAmount");
-        check.wrong(
-            "BR-CO-16",
-            &path,
-            "amount due for payment (BT-115)",
-            &expected,
-            payable.value(),
-        );
+        check.wrong("BR-CO-16", &path, "amount due for payment (BT-115)", &expected, payable.value());
     }
 }
 

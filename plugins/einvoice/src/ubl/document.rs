@@ -9,10 +9,7 @@ use super::{line, party};
 
 /// Reads the document; what cannot be read is noted in `findings`.
 pub fn read(root: &Element<'_, '_>, kind: Kind, findings: &mut Findings) -> Invoice {
-    let mut reader = Reader {
-        findings,
-        currency: String::new(),
-    };
+    let mut reader = Reader { findings, currency: String::new() };
     // First, for all amounts are compared with it.
     reader.currency = currency(&mut reader, root);
     let reader = &mut reader;
@@ -40,10 +37,7 @@ pub fn read(root: &Element<'_, '_>, kind: Kind, findings: &mut Findings) -> Invo
             .all("cac:AllowanceCharge")
             .map(|element| reader.allowance_charge(&element, allowance_charge_rules))
             .collect(),
-        tax_totals: root
-            .all("cac:TaxTotal")
-            .map(|element| tax_total(reader, &element))
-            .collect(),
+        tax_totals: root.all("cac:TaxTotal").map(|element| tax_total(reader, &element)).collect(),
         totals: totals(reader, root),
         lines: line::read_all(reader, root, kind),
     }
@@ -53,10 +47,7 @@ fn currency(reader: &mut Reader<'_>, root: &Element<'_, '_>) -> String {
     let currency = reader.needed_text(root, "cbc:DocumentCurrencyCode", "BR-05");
     let well_formed = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
     if !well_formed && !currency.is_empty() {
-        let message = format!(
-            "`{}` is no currency code of three capital letters",
-            excerpt(&currency)
-        );
+        let message = format!("`{}` is no currency code of three capital letters", excerpt(&currency));
         reader.find("UBL-currency", root, message);
     }
     currency
@@ -90,57 +81,34 @@ fn allowance_charge_rules(charge: bool) -> AllowanceChargeRules {
 
 /// The total in the document's currency carries the breakdown; a second one without may state the VAT in the tax currency.
 fn tax_total(reader: &mut Reader<'_>, element: &Element<'_, '_>) -> TaxTotal {
-    let breakdown: Vec<_> = element
-        .all("cac:TaxSubtotal")
-        .map(|subtotal| tax_subtotal(reader, &subtotal))
-        .collect();
+    let breakdown: Vec<_> =
+        element.all("cac:TaxSubtotal").map(|subtotal| tax_subtotal(reader, &subtotal)).collect();
     let Some(child) = reader.need(element, "cbc:TaxAmount", "BR-CO-15") else {
-        return TaxTotal {
-            amount: None,
-            currency: String::new(),
-            breakdown,
-        };
+        return TaxTotal { amount: None, currency: String::new(), breakdown };
     };
     let currency = child.attribute("currencyID").unwrap_or_default().to_owned();
-    let decimals = if currency == reader.currency {
-        "BR-DEC-13"
-    } else {
-        "BR-DEC-15"
-    };
+    let decimals = if currency == reader.currency { "BR-DEC-13" } else { "BR-DEC-15" };
     if currency != reader.currency && !breakdown.is_empty() {
-        let message = format!(
-            "the currency is `{}`, the document's is `{}`",
-            excerpt(&currency),
-            reader.currency
-        );
+        let message =
+            format!("the currency is `{}`, the document's is `{}`", excerpt(&currency), reader.currency);
         reader.find("PEPPOL-EN16931-R051", &child, message);
     }
-    TaxTotal {
-        amount: reader.amount_of(&child, decimals),
-        currency,
-        breakdown,
-    }
+    TaxTotal { amount: reader.amount_of(&child, decimals), currency, breakdown }
 }
 
 fn tax_subtotal(reader: &mut Reader<'_>, element: &Element<'_, '_>) -> TaxSubtotal {
     let taxable = reader.needed_amount(element, "cbc:TaxableAmount", "BR-DEC-19", "BR-45");
     let tax = reader.needed_amount(element, "cbc:TaxAmount", "BR-DEC-20", "BR-46");
-    let category = reader
-        .category(element, "cac:TaxCategory", "BR-47")
-        .unwrap_or_else(|| Category {
-            code: String::new(),
-            rate: None,
-            exemption_reason: None,
-            exemption_reason_code: None,
-        });
+    let category = reader.category(element, "cac:TaxCategory", "BR-47").unwrap_or_else(|| Category {
+        code: String::new(),
+        rate: None,
+        exemption_reason: None,
+        exemption_reason_code: None,
+    });
     if category.rate.is_none() && category.code != "O" {
         reader.find("BR-48", element, "the VAT category has no rate");
     }
-    TaxSubtotal {
-        taxable,
-        tax,
-        category,
-    }
+    TaxSubtotal { taxable, tax, category }
 }
 
 fn totals(reader: &mut Reader<'_>, root: &Element<'_, '_>) -> Totals {

@@ -24,12 +24,7 @@ pub struct Element<'p, 'x> {
 impl<'p, 'x> Element<'p, 'x> {
     /// The document element.
     pub fn root(node: Node<'x, 'x>, kind: Kind) -> Self {
-        Self {
-            node,
-            name: kind.root(),
-            position: None,
-            parent: None,
-        }
+        Self { node, name: kind.root(), position: None, parent: None }
     }
 
     /// The children of this name (`cac:…` or `cbc:…`, whatever prefixes the document uses), which may repeat.
@@ -45,12 +40,7 @@ impl<'p, 'x> Element<'p, 'x> {
     /// The first child of this name, which may not repeat.
     pub fn first<'s>(&'s self, name: &'static str) -> Option<Element<'s, 'x>> {
         let node = self.nodes(name).next()?;
-        Some(Element {
-            node,
-            name,
-            position: None,
-            parent: Some(self.shorter()),
-        })
+        Some(Element { node, name, position: None, parent: Some(self.shorter()) })
     }
 
     /// True when two children or more have this name.

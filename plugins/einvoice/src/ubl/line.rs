@@ -12,16 +12,9 @@ pub fn read_all(reader: &mut Reader<'_>, root: &Element<'_, '_>, kind: Kind) -> 
         Kind::CreditNote => Kind::Invoice,
     };
     if root.first(other.line()).is_some() {
-        reader.find(
-            "UBL-line",
-            root,
-            format!("`{}` does not belong into this document", other.line()),
-        );
+        reader.find("UBL-line", root, format!("`{}` does not belong into this document", other.line()));
     }
-    let lines: Vec<_> = root
-        .all(kind.line())
-        .map(|element| read(reader, &element, kind))
-        .collect();
+    let lines: Vec<_> = root.all(kind.line()).map(|element| read(reader, &element, kind)).collect();
     if lines.is_empty() {
         reader.find("BR-16", root, format!("there is no `{}`", kind.line()));
     }
@@ -30,17 +23,11 @@ pub fn read_all(reader: &mut Reader<'_>, root: &Element<'_, '_>, kind: Kind) -> 
 
 fn read(reader: &mut Reader<'_>, element: &Element<'_, '_>, kind: Kind) -> Line {
     let quantity = reader.need(element, kind.quantity(), "BR-22");
-    let unit = quantity
-        .as_ref()
-        .and_then(|quantity| quantity.attribute("unitCode"))
-        .map(str::to_owned);
+    let unit = quantity.as_ref().and_then(|quantity| quantity.attribute("unitCode")).map(str::to_owned);
     let item = reader.need(element, "cac:Item", "BR-25");
     Line {
         id: reader.needed_text(element, "cbc:ID", "BR-21"),
-        item: item
-            .as_ref()
-            .map(|item| reader.needed_text(item, "cbc:Name", "BR-25"))
-            .unwrap_or_default(),
+        item: item.as_ref().map(|item| reader.needed_text(item, "cbc:Name", "BR-25")).unwrap_or_default(),
         quantity: quantity.and_then(|quantity| reader.number_of("UBL-number", &quantity)),
         unit,
         net: reader.needed_amount(element, "cbc:LineExtensionAmount", "BR-DEC-23", "BR-24"),
@@ -55,19 +42,9 @@ fn read(reader: &mut Reader<'_>, element: &Element<'_, '_>, kind: Kind) -> Line 
 
 fn allowance_charge_rules(charge: bool) -> AllowanceChargeRules {
     if charge {
-        AllowanceChargeRules {
-            present: "BR-43",
-            amount: "BR-DEC-27",
-            base: "BR-DEC-28",
-            category: None,
-        }
+        AllowanceChargeRules { present: "BR-43", amount: "BR-DEC-27", base: "BR-DEC-28", category: None }
     } else {
-        AllowanceChargeRules {
-            present: "BR-41",
-            amount: "BR-DEC-24",
-            base: "BR-DEC-25",
-            category: None,
-        }
+        AllowanceChargeRules { present: "BR-41", amount: "BR-DEC-24", base: "BR-DEC-25", category: None }
     }
 }
 
@@ -81,25 +58,12 @@ fn price(reader: &mut Reader<'_>, line: &Element<'_, '_>) -> Price {
     }
     let base_quantity = reader.number(&element, "cbc:BaseQuantity");
     let Some(allowance) = reader.one(&element, "cac:AllowanceCharge") else {
-        return Price {
-            net,
-            base_quantity,
-            ..Price::default()
-        };
+        return Price { net, base_quantity, ..Price::default() };
     };
     if reader.charge_indicator(&allowance) {
-        reader.find(
-            "PEPPOL-EN16931-R044",
-            &allowance,
-            "a price may have an allowance, not a charge",
-        );
+        reader.find("PEPPOL-EN16931-R044", &allowance, "a price may have an allowance, not a charge");
     }
     let gross = reader.price(&allowance, "cbc:BaseAmount");
     let discount = reader.price(&allowance, "cbc:Amount");
-    Price {
-        net,
-        gross,
-        discount,
-        base_quantity,
-    }
+    Price { net, gross, discount, base_quantity }
 }

@@ -57,18 +57,11 @@ pub fn read(bytes: &[u8]) -> Reading {
 
 fn parse(bytes: &[u8], findings: &mut Findings) -> Result<Invoice, Finding> {
     if bytes.len() > MAX_BYTES {
-        return Err(limit(format!(
-            "the document has {} bytes, the limit is {MAX_BYTES}",
-            bytes.len()
-        )));
+        return Err(limit(format!("the document has {} bytes, the limit is {MAX_BYTES}", bytes.len())));
     }
     let text = prolog::check(bytes)?;
     check_counts(text)?;
-    let options = ParsingOptions {
-        allow_dtd: false,
-        nodes_limit: MAX_NODES,
-        ..ParsingOptions::default()
-    };
+    let options = ParsingOptions { allow_dtd: false, nodes_limit: MAX_NODES, ..ParsingOptions::default() };
     let document = Document::parse_with_options(text, options).map_err(xml)?;
     check_depth(document.root_element())?;
     let root = document.root_element();
@@ -79,16 +72,9 @@ fn parse(bytes: &[u8], findings: &mut Findings) -> Result<Invoice, Finding> {
 /// The parser compares each attribute with those before it, and copies the namespaces in scope: this bounds both.
 fn check_counts(text: &str) -> Result<(), Finding> {
     if text.matches("xmlns").nth(MAX_NAMESPACES).is_some() {
-        return Err(limit(format!(
-            "more than {MAX_NAMESPACES} namespace declarations"
-        )));
+        return Err(limit(format!("more than {MAX_NAMESPACES} namespace declarations")));
     }
-    if text
-        .bytes()
-        .filter(|byte| *byte == b'=')
-        .nth(MAX_ATTRIBUTES)
-        .is_some()
-    {
+    if text.bytes().filter(|byte| *byte == b'=').nth(MAX_ATTRIBUTES).is_some() {
         return Err(limit(format!("more than {MAX_ATTRIBUTES} attributes")));
     }
     Ok(())
@@ -137,11 +123,7 @@ fn xml(error: roxmltree::Error) -> Finding {
     match error {
         roxmltree::Error::DtdDetected => prolog::dtd(),
         roxmltree::Error::NodesLimitReached => limit(format!("more than {MAX_NODES} nodes")),
-        error => Finding::new(
-            "UBL-xml",
-            "/",
-            format!("the document is not well-formed XML: {error}"),
-        ),
+        error => Finding::new("UBL-xml", "/", format!("the document is not well-formed XML: {error}")),
     }
 }
 

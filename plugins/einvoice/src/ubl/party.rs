@@ -39,25 +39,14 @@ pub fn read(reader: &mut Reader<'_>, root: &Element<'_, '_>, role: &Role) -> Par
     let endpoint = endpoint(reader, &party, role);
     let ids = party
         .all("cac:PartyIdentification")
-        .filter_map(|element| {
-            reader
-                .one(&element, "cbc:ID")
-                .and_then(|id| reader.identifier(&id))
-        })
+        .filter_map(|element| reader.one(&element, "cbc:ID").and_then(|id| reader.identifier(&id)))
         .collect();
     let country = reader.one(&party, "cac:PostalAddress").and_then(|address| {
         let country = reader.one(&address, "cac:Country")?;
         reader.text(&country, "cbc:IdentificationCode")
     });
     let (name, legal_id) = legal_entity(reader, &party, role.name);
-    Party {
-        name,
-        endpoint,
-        ids,
-        legal_id,
-        vat_id: vat_id(reader, &party),
-        country,
-    }
+    Party { name, endpoint, ids, legal_id, vat_id: vat_id(reader, &party), country }
 }
 
 fn endpoint(reader: &mut Reader<'_>, party: &Element<'_, '_>, role: &Role) -> Option<Identifier> {
@@ -82,18 +71,15 @@ fn legal_entity(
         return (String::new(), None);
     };
     let legal_name = reader.needed_text(&entity, "cbc:RegistrationName", name);
-    let legal_id = reader
-        .one(&entity, "cbc:CompanyID")
-        .and_then(|element| reader.identifier(&element));
+    let legal_id = reader.one(&entity, "cbc:CompanyID").and_then(|element| reader.identifier(&element));
     (legal_name, legal_id)
 }
 
 /// A party may have a number in several tax schemes; the one for VAT is read.
 fn vat_id(reader: &mut Reader<'_>, party: &Element<'_, '_>) -> Option<String> {
     party.all("cac:PartyTaxScheme").find_map(|element| {
-        let scheme = reader
-            .one(&element, "cac:TaxScheme")
-            .and_then(|scheme| reader.text(&scheme, "cbc:ID"))?;
+        let scheme =
+            reader.one(&element, "cac:TaxScheme").and_then(|scheme| reader.text(&scheme, "cbc:ID"))?;
         if !scheme.eq_ignore_ascii_case("VAT") {
             return None;
         }

@@ -90,10 +90,7 @@ impl Reader<'_> {
 
     pub fn identifier(&mut self, element: &Element<'_, '_>) -> Option<Identifier> {
         let value = self.content(element)?;
-        Some(Identifier {
-            scheme: element.attribute("schemeID").map(str::to_owned),
-            value,
-        })
+        Some(Identifier { scheme: element.attribute("schemeID").map(str::to_owned), value })
     }
 
     /// An amount in the document's currency that may be absent. `decimals` is the rule that allows two decimals at most.
@@ -129,11 +126,7 @@ impl Reader<'_> {
             return None;
         };
         if value.fractional_digit_count() > 2 {
-            self.find(
-                decimals,
-                element,
-                format!("`{}` has more than two decimals", excerpt(&text)),
-            );
+            self.find(decimals, element, format!("`{}` has more than two decimals", excerpt(&text)));
         }
         Some(Amount::new(value))
     }
@@ -164,10 +157,8 @@ impl Reader<'_> {
     pub fn charge_indicator(&mut self, parent: &Element<'_, '_>) -> bool {
         let text = self.text(parent, "cbc:ChargeIndicator").unwrap_or_default();
         if text != "true" && text != "false" {
-            let message = format!(
-                "`cbc:ChargeIndicator` is `{}`, neither `true` nor `false`",
-                excerpt(&text)
-            );
+            let message =
+                format!("`cbc:ChargeIndicator` is `{}`, neither `true` nor `false`", excerpt(&text));
             self.find("PEPPOL-EN16931-R043", parent, message);
         }
         text == "true"
@@ -181,9 +172,7 @@ impl Reader<'_> {
         missing: &'static str,
     ) -> Option<Category> {
         let element = self.need(parent, name, missing)?;
-        let scheme = self
-            .one(&element, "cac:TaxScheme")
-            .and_then(|scheme| self.text(&scheme, "cbc:ID"));
+        let scheme = self.one(&element, "cac:TaxScheme").and_then(|scheme| self.text(&scheme, "cbc:ID"));
         if !scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("VAT")) {
             self.find(missing, &element, "the tax scheme is not `VAT`");
         }
@@ -210,9 +199,7 @@ impl Reader<'_> {
             percent: self.number(element, "cbc:MultiplierFactorNumeric"),
             base: self.amount(element, "cbc:BaseAmount", rules.base),
             amount: self.needed_amount(element, "cbc:Amount", rules.amount, rules.present),
-            category: rules
-                .category
-                .and_then(|missing| self.category(element, "cac:TaxCategory", missing)),
+            category: rules.category.and_then(|missing| self.category(element, "cac:TaxCategory", missing)),
         }
     }
 
@@ -228,20 +215,14 @@ impl Reader<'_> {
     fn check_currency(&mut self, element: &Element<'_, '_>) {
         let currency = element.attribute("currencyID").unwrap_or_default();
         if currency != self.currency && !self.currency.is_empty() {
-            let message = format!(
-                "the currency is `{}`, the document's is `{}`",
-                excerpt(currency),
-                self.currency
-            );
+            let message =
+                format!("the currency is `{}`, the document's is `{}`", excerpt(currency), self.currency);
             self.find("PEPPOL-EN16931-R051", element, message);
         }
     }
 
     fn no_number(&mut self, rule: &'static str, element: &Element<'_, '_>, text: &str) {
-        let message = format!(
-            "`{}` is no decimal number of at most {MAX_DIGITS} digits",
-            excerpt(text)
-        );
+        let message = format!("`{}` is no decimal number of at most {MAX_DIGITS} digits", excerpt(text));
         self.find(rule, element, message);
     }
 }
@@ -251,10 +232,7 @@ pub fn is_date(text: &str) -> bool {
     let bytes = text.as_bytes();
     let digits = |range: std::ops::Range<usize>| -> Option<u32> {
         let part = text.get(range)?;
-        part.bytes()
-            .all(|byte| byte.is_ascii_digit())
-            .then(|| part.parse().ok())
-            .flatten()
+        part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok()).flatten()
     };
     if bytes.len() != 10 || bytes.get(4) != Some(&b'-') || bytes.get(7) != Some(&b'-') {
         return false;

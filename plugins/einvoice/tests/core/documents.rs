@@ -9,10 +9,7 @@ pub fn published() -> Vec<Named> {
     let folder = here().join("../../../shared/data/invoices");
     let documents = read_all(&folder);
     if documents.is_empty() {
-        println!(
-            "left out: the published documents are not at `{}`",
-            folder.display()
-        );
+        println!("left out: the published documents are not at `{}`", folder.display());
     }
     documents
 }
@@ -39,12 +36,7 @@ fn read_all(folder: &Path) -> Vec<Named> {
     let mut documents: Vec<Named> = entries
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "xml"))
-        .map(|path| {
-            (
-                path.file_name().unwrap().to_string_lossy().into_owned(),
-                std::fs::read(&path).unwrap(),
-            )
-        })
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(&path).unwrap()))
         .collect();
     documents.sort();
     documents

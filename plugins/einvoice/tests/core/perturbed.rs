@@ -45,12 +45,8 @@ fn an_amount_that_is_wrong_by_ten_breaks_exactly_its_rules() {
 fn an_amount_that_is_wrong_by_a_cent_breaks_the_rules_without_tolerance() {
     each_place(|name, document, place| {
         for cent in ["0.01", "-0.01"] {
-            let exact: BTreeSet<String> = place
-                .rules
-                .iter()
-                .filter(|rule| EXACT.contains(&rule.as_str()))
-                .cloned()
-                .collect();
+            let exact: BTreeSet<String> =
+                place.rules.iter().filter(|rule| EXACT.contains(&rule.as_str())).cloned().collect();
             let mut fired = fired(document, place, cent);
             if place.path.ends_with("/PriceAmount") {
                 // A cent on the price is more than the tolerance once it is multiplied by the quantity.
@@ -77,11 +73,7 @@ fn every_amount_but_the_vat_in_another_currency_is_covered() {
 
 fn each_place(mut visit: impl FnMut(&str, &str, &Place)) {
     let right = |document: &[u8]| accept(document).is_ok();
-    for (name, document) in published()
-        .into_iter()
-        .chain(samples())
-        .filter(|(_, document)| right(document))
-    {
+    for (name, document) in published().into_iter().chain(samples()).filter(|(_, document)| right(document)) {
         let text = String::from_utf8(document).unwrap();
         for place in places(&text) {
             visit(&name, &text, &place);
@@ -97,18 +89,14 @@ fn places(text: &str) -> Vec<Place> {
         .find(|node| node.has_tag_name_local("DocumentCurrencyCode"))
         .unwrap();
     let currency = currency.text().unwrap().to_owned();
-    let amounts = document
-        .descendants()
-        .filter(|node| node.is_element() && node.attribute("currencyID").is_some());
+    let amounts =
+        document.descendants().filter(|node| node.is_element() && node.attribute("currencyID").is_some());
     amounts.map(|node| place(node, &currency)).collect()
 }
 
 fn place(node: Node<'_, '_>, currency: &str) -> Place {
     let parent = node.parent_element().unwrap();
-    let grand = parent
-        .parent_element()
-        .map(|node| node.tag_name().name().to_owned())
-        .unwrap_or_default();
+    let grand = parent.parent_element().map(|node| node.tag_name().name().to_owned()).unwrap_or_default();
     let name = node.tag_name().name();
     let (outer, upper) = (parent.tag_name().name(), grand.as_str());
     let mut path = format!("{upper}/{outer}/{name}");
@@ -127,50 +115,23 @@ fn place(node: Node<'_, '_>, currency: &str) -> Place {
         ("LegalMonetaryTotal", name) => list(total_rules(name)),
         ("InvoiceLine" | "CreditNoteLine", "LineExtensionAmount") => {
             let category = text_of(parent, &["Item", "ClassifiedTaxCategory", "ID"]).unwrap();
-            [
-                list(&["BR-CO-10", "PEPPOL-EN16931-R120"]),
-                vec![format!("BR-{category}-08")],
-            ]
-            .concat()
+            [list(&["BR-CO-10", "PEPPOL-EN16931-R120"]), vec![format!("BR-{category}-08")]].concat()
         }
         ("Price", "PriceAmount") => {
             let gross = text_of(parent, &["AllowanceCharge", "BaseAmount"]).is_some();
-            [
-                list(&["PEPPOL-EN16931-R120"]),
-                if gross {
-                    list(&["PEPPOL-EN16931-R046"])
-                } else {
-                    Vec::new()
-                },
-            ]
-            .concat()
+            [list(&["PEPPOL-EN16931-R120"]), if gross { list(&["PEPPOL-EN16931-R046"]) } else { Vec::new() }]
+                .concat()
         }
         ("AllowanceCharge", _) if upper == "Price" => list(&["PEPPOL-EN16931-R046"]),
         ("AllowanceCharge", "BaseAmount") => list(&["PEPPOL-EN16931-R040"]),
         ("AllowanceCharge", "Amount") => {
             let percent = text_of(parent, &["MultiplierFactorNumeric"]).is_some();
-            let own = if percent {
-                list(&["PEPPOL-EN16931-R040"])
-            } else {
-                Vec::new()
-            };
-            [
-                own,
-                if in_line {
-                    list(&["PEPPOL-EN16931-R120"])
-                } else {
-                    document_rules(parent)
-                },
-            ]
-            .concat()
+            let own = if percent { list(&["PEPPOL-EN16931-R040"]) } else { Vec::new() };
+            [own, if in_line { list(&["PEPPOL-EN16931-R120"]) } else { document_rules(parent) }].concat()
         }
         other => panic!("an amount without an entry in this table: {other:?}"),
     };
-    Place {
-        path,
-        text: node.first_child().unwrap().range(),
-        rules: rules.into_iter().collect(),
-    }
+    Place { path, text: node.first_child().unwrap().range(), rules: rules.into_iter().collect() }
 }
 
 fn total_rules(name: &str) -> &'static [&'static str] {
@@ -198,11 +159,8 @@ fn taxable_rules(subtotal: Node<'_, '_>) -> Vec<String> {
 
 fn document_rules(entry: Node<'_, '_>) -> Vec<String> {
     let category = text_of(entry, &["TaxCategory", "ID"]).unwrap();
-    let total = if text_of(entry, &["ChargeIndicator"]).as_deref() == Some("true") {
-        "BR-CO-12"
-    } else {
-        "BR-CO-11"
-    };
+    let total =
+        if text_of(entry, &["ChargeIndicator"]).as_deref() == Some("true") { "BR-CO-12" } else { "BR-CO-11" };
     vec![total.to_owned(), format!("BR-{category}-08")]
 }
 
@@ -220,9 +178,9 @@ fn fired(document: &str, place: &Place, by: &str) -> BTreeSet<String> {
 }
 
 fn text_of(node: Node<'_, '_>, path: &[&str]) -> Option<String> {
-    let found = path.iter().try_fold(node, |node, name| {
-        node.children().find(|child| child.has_tag_name_local(name))
-    })?;
+    let found = path
+        .iter()
+        .try_fold(node, |node, name| node.children().find(|child| child.has_tag_name_local(name)))?;
     found.text().map(|text| text.trim().to_owned())
 }
 

@@ -4,12 +4,8 @@ use crate::documents::{published, sample, samples};
 use einvoice::{accept, json};
 
 fn rules(document: &[u8]) -> Vec<&'static str> {
-    let mut rules: Vec<_> = accept(document)
-        .err()
-        .unwrap_or_default()
-        .iter()
-        .map(|finding| finding.rule)
-        .collect();
+    let mut rules: Vec<_> =
+        accept(document).err().unwrap_or_default().iter().map(|finding| finding.rule).collect();
     rules.sort_unstable();
     rules.dedup();
     rules
@@ -30,9 +26,9 @@ fn the_published_documents_are_accepted() {
 fn the_samples_are_what_their_names_say() {
     for (name, document) in samples() {
         let expected: &[&str] = match name.as_str() {
-            "wrong-totals.xml" => &[
-                "BR-CO-10", "BR-CO-13", "BR-CO-14", "BR-CO-15", "BR-CO-16", "BR-CO-17", "BR-S-09",
-            ],
+            "wrong-totals.xml" => {
+                &["BR-CO-10", "BR-CO-13", "BR-CO-14", "BR-CO-15", "BR-CO-16", "BR-CO-17", "BR-S-09"]
+            }
             "dtd.xml" => &["UBL-dtd"],
             _ => &[],
         };
@@ -44,22 +40,10 @@ fn the_samples_are_what_their_names_say() {
 #[test]
 fn a_finding_says_what_was_expected_found_and_where() {
     let findings = accept(&sample("wrong-totals.xml")).unwrap_err();
-    let finding = findings
-        .iter()
-        .find(|finding| finding.rule == "BR-CO-16")
-        .unwrap();
-    assert_eq!(
-        finding.location,
-        "/Invoice/cac:LegalMonetaryTotal/cbc:PayableAmount"
-    );
-    assert_eq!(
-        finding.message,
-        "amount due for payment (BT-115): expected 48000.00, found 47000.00"
-    );
-    assert_eq!(
-        (finding.expected.as_deref(), finding.found.as_deref()),
-        (Some("48000.00"), Some("47000.00"))
-    );
+    let finding = findings.iter().find(|finding| finding.rule == "BR-CO-16").unwrap();
+    assert_eq!(finding.location, "/Invoice/cac:LegalMonetaryTotal/cbc:PayableAmount");
+    assert_eq!(finding.message, "amount due for payment (BT-115): expected 48000.00, found 47000.00");
+    assert_eq!((finding.expected.as_deref(), finding.found.as_deref()), (Some("48000.00"), Some("47000.00")));
 }
 
 #[test]

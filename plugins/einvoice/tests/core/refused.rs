@@ -5,12 +5,8 @@ use einvoice::{accept, examine, ubl};
 use proptest::prelude::*;
 
 fn rules(document: &str) -> Vec<&'static str> {
-    let mut rules: Vec<_> = accept(document.as_bytes())
-        .err()
-        .unwrap_or_default()
-        .iter()
-        .map(|finding| finding.rule)
-        .collect();
+    let mut rules: Vec<_> =
+        accept(document.as_bytes()).err().unwrap_or_default().iter().map(|finding| finding.rule).collect();
     rules.sort_unstable();
     rules.dedup();
     rules
@@ -32,54 +28,18 @@ fn a_document_that_cannot_be_read_says_why() {
         (standard("</Invoice>", ""), "UBL-xml"),
         (standard("Libelle", "&libelle;"), "UBL-xml"),
         (standard("xsd:Invoice-2", "xsd:Invoice-3"), "UBL-root"),
+        (text.replace("CommonBasicComponents-2", "CommonBasicComponents-9"), "BR-01"),
+        (format!("<!DOCTYPE Invoice>{}", &text[text.find("<!--").unwrap()..]), "UBL-dtd"),
+        (standard("<!--", "<?note?>\n<!DOCTYPE Invoice [<!ENTITY a 'a'>]><!--"), "UBL-dtd"),
+        (standard("encoding=\"UTF-8\"", "encoding='ISO-8859-1'"), "UBL-encoding"),
         (
-            text.replace("CommonBasicComponents-2", "CommonBasicComponents-9"),
-            "BR-01",
-        ),
-        (
-            format!("<!DOCTYPE Invoice>{}", &text[text.find("<!--").unwrap()..]),
-            "UBL-dtd",
-        ),
-        (
-            standard("<!--", "<?note?>\n<!DOCTYPE Invoice [<!ENTITY a 'a'>]><!--"),
-            "UBL-dtd",
-        ),
-        (
-            standard("encoding=\"UTF-8\"", "encoding='ISO-8859-1'"),
-            "UBL-encoding",
-        ),
-        (
-            standard(
-                "</Invoice>",
-                &format!("{}</Invoice>", "<a>".repeat(40) + &"</a>".repeat(40)),
-            ),
+            standard("</Invoice>", &format!("{}</Invoice>", "<a>".repeat(40) + &"</a>".repeat(40))),
             "UBL-limit",
         ),
-        (
-            standard("</Invoice>", &format!("{}</Invoice>", "<a/>".repeat(100_001))),
-            "UBL-limit",
-        ),
-        (
-            standard(
-                "</Invoice>",
-                &format!("{}</Invoice>", "<!-- x=y -->".repeat(20_001)),
-            ),
-            "UBL-limit",
-        ),
-        (
-            standard(
-                "</Invoice>",
-                &format!("<!--{}--></Invoice>", " xmlns".repeat(5_000)),
-            ),
-            "UBL-limit",
-        ),
-        (
-            standard(
-                "</Invoice>",
-                &format!("<!--{}--></Invoice>", "x".repeat(ubl::MAX_BYTES)),
-            ),
-            "UBL-limit",
-        ),
+        (standard("</Invoice>", &format!("{}</Invoice>", "<a/>".repeat(100_001))), "UBL-limit"),
+        (standard("</Invoice>", &format!("{}</Invoice>", "<!-- x=y -->".repeat(20_001))), "UBL-limit"),
+        (standard("</Invoice>", &format!("<!--{}--></Invoice>", " xmlns".repeat(5_000))), "UBL-limit"),
+        (standard("</Invoice>", &format!("<!--{}--></Invoice>", "x".repeat(ubl::MAX_BYTES))), "UBL-limit"),
     ] {
         assert!(rules(&document).contains(&rule), "{rule}: {:?}", rules(&document));
     }
@@ -90,10 +50,7 @@ fn a_document_that_cannot_be_read_says_why() {
 
 #[test]
 fn a_doctype_in_a_comment_is_no_doctype() {
-    assert_eq!(
-        rules(&standard("<!-- Two", "<!-- <!DOCTYPE a> Two")),
-        Vec::<&str>::new()
-    );
+    assert_eq!(rules(&standard("<!-- Two", "<!-- <!DOCTYPE a> Two")), Vec::<&str>::new());
 }
 
 #[test]
@@ -112,17 +69,11 @@ fn prefixes_do_not_count_and_a_mark_of_utf8_is_read_over() {
 #[test]
 fn a_comment_within_a_number_hides_nothing() {
     assert_eq!(
-        rules(&standard(
-            ">2493.23</cbc:PayableAmount>",
-            ">24<!-- -->93.<![CDATA[23]]></cbc:PayableAmount>"
-        )),
+        rules(&standard(">2493.23</cbc:PayableAmount>", ">24<!-- -->93.<![CDATA[23]]></cbc:PayableAmount>")),
         Vec::<&str>::new()
     );
     assert_eq!(
-        rules(&standard(
-            ">2493.23</cbc:PayableAmount>",
-            ">2493.23<!-- -->0</cbc:PayableAmount>"
-        )),
+        rules(&standard(">2493.23</cbc:PayableAmount>", ">2493.23<!-- -->0</cbc:PayableAmount>")),
         ["BR-DEC-18"]
     );
 }
@@ -138,40 +89,20 @@ fn what_is_missing_doubled_or_malformed_is_found() {
         (total, total.replace("2493.23", "<b>2493.23</b>"), "UBL-amount"),
         (total, total.replace("2493.23", "2493.230"), "BR-DEC-18"),
         (total, total.replace("EUR", "USD"), "PEPPOL-EN16931-R051"),
-        (
-            total,
-            total.replace(" currencyID=\"EUR\"", ""),
-            "PEPPOL-EN16931-R051",
-        ),
+        (total, total.replace(" currencyID=\"EUR\"", ""), "PEPPOL-EN16931-R051"),
         ("<cbc:ID>KB-2026-0117</cbc:ID>", String::new(), "BR-02"),
-        (
-            "<cbc:ID>KB-2026-0117</cbc:ID>",
-            "<cbc:ID> </cbc:ID>".to_owned(),
-            "BR-02",
-        ),
+        ("<cbc:ID>KB-2026-0117</cbc:ID>", "<cbc:ID> </cbc:ID>".to_owned(), "BR-02"),
         ("2026-03-04", "2026-02-29".to_owned(), "UBL-date"),
         ("2026-03-04", "04.03.2026".to_owned(), "UBL-date"),
-        (
-            "<cbc:IssueDate>2026-03-04</cbc:IssueDate>",
-            String::new(),
-            "BR-03",
-        ),
+        ("<cbc:IssueDate>2026-03-04</cbc:IssueDate>", String::new(), "BR-03"),
         ("Code>EUR<", "Code>eur<".to_owned(), "UBL-currency"),
-        (
-            "<cbc:RegistrationName>Bootswerft Kiebitz GmbH</cbc:RegistrationName>",
-            String::new(),
-            "BR-06",
-        ),
+        ("<cbc:RegistrationName>Bootswerft Kiebitz GmbH</cbc:RegistrationName>", String::new(), "BR-06"),
         (
             "<cbc:InvoicedQuantity unitCode=\"HUR\">21.5<",
             "<cbc:InvoicedQuantity unitCode=\"HUR\">viele<".to_owned(),
             "UBL-number",
         ),
-        (
-            "<cac:InvoiceLine>",
-            "<cac:CreditNoteLine/><cac:InvoiceLine>".to_owned(),
-            "UBL-line",
-        ),
+        ("<cac:InvoiceLine>", "<cac:CreditNoteLine/><cac:InvoiceLine>".to_owned(), "UBL-line"),
         ("<cbc:Percent>19</cbc:Percent>", String::new(), "BR-48"),
         ("<cbc:ID>VAT</cbc:ID>", "<cbc:ID>GST</cbc:ID>".to_owned(), "BR-47"),
         (
@@ -188,11 +119,7 @@ fn what_is_missing_doubled_or_malformed_is_found() {
         } else {
             standard(from, &to)
         };
-        assert!(
-            rules(&document).contains(&expected),
-            "{expected}: {:?}",
-            rules(&document)
-        );
+        assert!(rules(&document).contains(&expected), "{expected}: {:?}", rules(&document));
     }
 }
 
@@ -205,11 +132,8 @@ fn a_category_cannot_be_left_out_of_the_breakdown() {
     assert!(rules(&without).contains(&"BR-CO-14"));
     assert!(rules(&text.replace("<cbc:ID>S</cbc:ID>", "<cbc:ID>B</cbc:ID>")).contains(&"UBL-category"));
     let lines = text.find("<cac:InvoiceLine>").unwrap();
-    let moved = format!(
-        "{}{}",
-        &text[..lines],
-        text[lines..].replace("<cbc:ID>S</cbc:ID>", "<cbc:ID>Z</cbc:ID>")
-    );
+    let moved =
+        format!("{}{}", &text[..lines], text[lines..].replace("<cbc:ID>S</cbc:ID>", "<cbc:ID>Z</cbc:ID>"));
     for rule in ["BR-S-01", "BR-S-08", "BR-Z-01"] {
         assert!(rules(&moved).contains(&rule), "{rule}: {:?}", rules(&moved));
     }
@@ -222,10 +146,7 @@ fn findings_do_not_stop_each_other_and_are_bounded() {
     let document =
         standard("2493.23</cbc:PayableAmount>", "viel</cbc:PayableAmount>").replacen("384.33", "384.34", 1);
     assert_eq!(rules(&document), ["BR-CO-14", "BR-CO-15", "UBL-amount"]);
-    let many = standard(
-        "</Invoice>",
-        &format!("{}</Invoice>", "<cac:InvoiceLine/>".repeat(5_000)),
-    );
+    let many = standard("</Invoice>", &format!("{}</Invoice>", "<cac:InvoiceLine/>".repeat(5_000)));
     assert_eq!(accept(many.as_bytes()).unwrap_err().len(), 1_000);
 }
 

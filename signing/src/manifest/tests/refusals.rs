@@ -12,14 +12,8 @@ fn an_unknown_field_is_refused_everywhere() {
         ("[jobs.deliver]", "jobs.deliver.more"),
         ("[jobs.deliver.circuit]", "jobs.deliver.circuit.more"),
         ("[capabilities]", "capabilities.more"),
-        (
-            "[capabilities.secrets.receiver_token]",
-            "capabilities.secrets.receiver_token.more",
-        ),
-        (
-            "[capabilities.keys.einvoice_signing]",
-            "capabilities.keys.einvoice_signing.more",
-        ),
+        ("[capabilities.secrets.receiver_token]", "capabilities.secrets.receiver_token.more"),
+        ("[capabilities.keys.einvoice_signing]", "capabilities.keys.einvoice_signing.more"),
         ("[capabilities.wasi]", "capabilities.wasi.more"),
         ("[limits]", "limits.more"),
         ("[suggested]", "suggested.more"),
@@ -91,16 +85,10 @@ fn a_wrong_value_is_told_with_its_path() {
 fn a_missing_field_is_named() {
     for missing in ["name", "version", "description", "kernel"] {
         let (at, problem) = field(&HEAD.replace(&format!("{missing} = "), "# "));
-        assert_eq!(
-            (at.as_str(), problem),
-            ("addon", format!("missing field `{missing}`"))
-        );
+        assert_eq!((at.as_str(), problem), ("addon", format!("missing field `{missing}`")));
     }
     let circuit = field(&FULL.replace("failures = 5, ", ""));
-    assert_eq!(
-        circuit,
-        ("jobs.deliver.circuit".into(), "missing field `failures`".into())
-    );
+    assert_eq!(circuit, ("jobs.deliver.circuit".into(), "missing field `failures`".into()));
 }
 
 #[test]
@@ -114,10 +102,7 @@ fn a_version_is_not_endless() {
 #[test]
 fn the_error_reads_as_one_sentence() {
     let error = with("[jobs.deliver]\nretries = 101").unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "`jobs.deliver.retries`: `101` is not within 0 to 100"
-    );
+    assert_eq!(error.to_string(), "`jobs.deliver.retries`: `101` is not within 0 to 100");
     assert_eq!(error.code(), codes::MANIFEST_INVALID);
 }
 
@@ -125,13 +110,7 @@ fn the_error_reads_as_one_sentence() {
 fn another_kernel_line_is_incompatible_before_all_else() {
     let error =
         Manifest::parse(&FULL.replace(r#"kernel = "0.1""#, "kernel = \"0.2\"\nnew-field = 1")).unwrap_err();
-    assert_eq!(
-        error,
-        ManifestError::OtherKernel {
-            wanted: "0.2".into(),
-            served: "`0.1`".into()
-        }
-    );
+    assert_eq!(error, ManifestError::OtherKernel { wanted: "0.2".into(), served: "`0.1`".into() });
     assert_eq!(error.code(), codes::INCOMPATIBLE);
 }
 
@@ -147,10 +126,7 @@ fn what_is_not_toml_is_told_with_its_line() {
     assert_eq!(line(&format!("x = {}", "[".repeat(10_000))), 1);
     assert_eq!(Manifest::parse_bytes(b"\xff"), Err(ManifestError::NotUtf8));
     let large = "#".repeat(MAX_BYTES + 1);
-    let refused = Err(ManifestError::TooLarge {
-        size: MAX_BYTES + 1,
-        max: MAX_BYTES,
-    });
+    let refused = Err(ManifestError::TooLarge { size: MAX_BYTES + 1, max: MAX_BYTES });
     assert_eq!(
         (Manifest::parse(&large), Manifest::parse_bytes(large.as_bytes())),
         (refused.clone(), refused)
@@ -170,5 +146,15 @@ fn depth_is_refused_before_it_takes_the_stack() {
     ] {
         let start: String = text.chars().take(12).collect();
         assert!(Manifest::parse(&text).is_err(), "{start}");
+    }
+}
+
+#[test]
+fn a_limit_of_the_tenant_is_no_addons_to_set() {
+    for (name, value) in [("concurrency", "1"), ("queue", "1"), ("rate", "\"1/s\""), ("storage", "\"1MiB\"")]
+    {
+        let error = Manifest::parse(&format!("{HEAD}[limits]\n{name} = {value}\n")).unwrap_err();
+        assert_eq!(error, ManifestError::TenantLimit { name });
+        assert_eq!(error.code(), codes::MANIFEST_INVALID);
     }
 }

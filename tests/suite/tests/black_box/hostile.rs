@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bulla_suite::patience::timed;
+use bulla_suite::patience::{RaisedOnDrop, timed};
 use bulla_suite::{Bench, Tenant};
 use serde_json::{Value, json};
 
@@ -55,6 +55,7 @@ fn every_sin_ends_with_its_own_error() {
             }
             slowest
         });
+        let raised = RaisedOnDrop(&stop);
         for (action, input, code, named) in &cases {
             let reply = acme.call(&format!("glutton/{action}"), input);
             assert_eq!(reply.body["code"], *code, "{action}: {}", reply.text);
@@ -67,7 +68,7 @@ fn every_sin_ends_with_its_own_error() {
                 assert_eq!(failed["detail"]["code"], *code);
             }
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(raised);
         let slowest = watched.join().unwrap();
         assert!(slowest < Duration::from_secs(2), "a neighbour's call took {slowest:?}");
     });

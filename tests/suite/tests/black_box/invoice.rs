@@ -134,7 +134,12 @@ fn concurrent_invoices_are_numbered_densely() {
             });
         }
     });
-    let expected: Vec<_> = (1..=4 * EACH).map(|number| format!("INV-2026-{number:05}")).collect();
+    // What the last failed calls held is free, and goes to the next that ask: at most one number a worker.
+    for turn in 0..4 {
+        let id = format!("Q-{turn}");
+        submit(acme, &id, &numbered("standard", &id), to).ok();
+    }
+    let expected: Vec<_> = (1..=4 * EACH + 4).map(|number| format!("INV-2026-{number:05}")).collect();
     assert_eq!(acme.numbers("invoice"), expected);
 }
 

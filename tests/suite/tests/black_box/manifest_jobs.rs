@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bulla_base::{Clock as _, SystemClock};
 use bulla_suite::addons::{all_of, edited, guest, of_next_version};
 use bulla_suite::invoices::{numbered, submit};
 use bulla_suite::{Answer, Bench, Receiver, Tenant, manifest, until, within};
@@ -102,8 +103,12 @@ fn fairness(bench: &Bench) {
     let text = edited(&manifest("nuisance"), "jobs.work.fairness", Some("bulk".into()));
     let text = edited(&text, "jobs.flaky.fairness", Some("interactive".into()));
     tenant.install(&bench.publisher.seal(&text, &guest("nuisance")), None).ok();
+    // All due at one moment, however long it takes to enqueue them.
+    let clock = SystemClock::new();
+    let due = Duration::from_secs(5);
     let later = |job: &str| {
-        let order = json!({"job": job, "delay-ms": 2_000, "payload": {"label": "fair"}});
+        let delay = due.saturating_sub(clock.monotonic()).as_millis() as u64;
+        let order = json!({"job": job, "delay-ms": delay, "payload": {"label": "fair"}});
         tenant.call("nuisance/enqueue", &order).data().as_str().unwrap().to_owned()
     };
     let bulk: Vec<_> = (0..60).map(|_| later("work")).collect();

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bulla_suite::patience::RaisedOnDrop;
 use bulla_suite::{Bench, Tenant};
 use serde_json::{Value, json};
 
@@ -101,12 +102,13 @@ fn policies_are_reloaded_under_load_without_a_wrong_answer() {
                 })
             })
             .collect();
+        let raised = RaisedOnDrop(&stop);
         for turn in 0..20 {
             std::thread::sleep(Duration::from_millis(20));
             quotas(&bench, &format!("[tenant.acme]\noverride.fuel = \"{}M\"", 10 + turn % 2));
             bench.operator.poke("/v1/policy/reload").ok();
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(raised);
         assert!(callers.into_iter().map(|caller| caller.join().unwrap()).sum::<u32>() > 20);
     });
 }

@@ -80,7 +80,8 @@ mod tests {
     use crate::exit_codes::Exit;
 
     fn refused(data: &std::path::Path) -> CliError {
-        run(&Context::new(Global { data: Some(data.to_owned()), quiet: true, ..Global::default() })).unwrap_err()
+        run(&Context::new(Global { data: Some(data.to_owned()), quiet: true, ..Global::default() }))
+            .unwrap_err()
     }
 
     #[test]
@@ -95,7 +96,11 @@ mod tests {
     #[test]
     fn what_is_no_database_is_an_error_and_no_clean_scan() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join(DATABASE), "not a database, but longer than a header of SQLite has to be at least ".repeat(20)).unwrap();
+        std::fs::write(
+            dir.path().join(DATABASE),
+            "not a database, but longer than a header of SQLite has to be at least ".repeat(20),
+        )
+        .unwrap();
         assert_eq!(refused(dir.path()).code(), "store-corrupt");
         assert_eq!(Exit::of(codes::SCAN_FOUND.name), Exit::Findings);
     }

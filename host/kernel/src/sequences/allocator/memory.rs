@@ -109,7 +109,9 @@ impl MemoryAllocator {
         if lines.len() >= MAX_LINES && !lines.contains_key(series) {
             // A line is used by whoever has a clone of it. One that allows gaps is all that knows what failed calls had.
             lines.retain(|series, line| {
-                series.gaps == Gaps::Allowed || Arc::strong_count(line) > 1 || !line.state.lock().held.is_empty()
+                series.gaps == Gaps::Allowed
+                    || Arc::strong_count(line) > 1
+                    || !line.state.lock().held.is_empty()
             });
         }
         lines.entry(series.clone()).or_default().clone()

@@ -31,7 +31,8 @@ pub(super) trait Allocator: Send + Sync {
 
     /// The call did not commit: as `give_back` for all that it held. `in_doubt`: its commit may have come through all the
     /// same, and only what is committed says which.
-    async fn release(&self, call: &CallId, held: &[(Series, Hold)], in_doubt: bool) -> Result<(), StoreError>;
+    async fn release(&self, call: &CallId, held: &[(Series, Hold)], in_doubt: bool)
+    -> Result<(), StoreError>;
 
     /// As `release` in doubt, of a call that came to no end and cannot say what it held: it panicked.
     async fn abandon(&self, call: &CallId) -> Result<(), StoreError>;

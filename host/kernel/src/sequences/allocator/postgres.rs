@@ -29,7 +29,9 @@ impl Allocator for PostgresAllocator {
         let args =
             [(&series).into(), call.as_str().into(), again.into(), now_ms.saturating_add(HOLD_MS).into()];
         let held: Vec<Held> = self.db.shared(store::TAKE, &args).await?;
-        let held = held.first().ok_or_else(|| StoreError::Unavailable(format!("no value of `{series}` could be held")))?;
+        let held = held
+            .first()
+            .ok_or_else(|| StoreError::Unavailable(format!("no value of `{series}` could be held")))?;
         Ok(Hold { value: held.value, fence: Some(held.fence) })
     }
 
