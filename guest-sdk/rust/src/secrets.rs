@@ -17,7 +17,7 @@ impl Secret {
 
     /// Sends a request with the secret in it. What was sent stays sent if the call fails: send from a job, where the host sets
     /// the same `Idempotency-Key` on each attempt. Every status is an `Ok`; see [`Response::error_for_status`].
-    /// Errors: `denied` (grant, destination), `conflict` (an uncommitted gapless number), `invalid`, `limit`, `unavailable`.
+    /// Errors: `denied` (grant, destination), `conflict` (an uncommitted number), `invalid`, `limit`, `unavailable`.
     pub fn send(&self, request: Request) -> Result<Response> {
         let request = request.finish()?;
         let response = self.0.send(&request)?;

@@ -188,13 +188,12 @@ impl Call {
         Ok(())
     }
 
-    /// Counts an outbound request. Refused while the call holds a gapless number that is not committed: a byte that left
-    /// the host cannot be rolled back.
+    /// Counts an outbound request. Refused while the call holds a number that is not committed: a byte that left the host
+    /// cannot be rolled back.
     pub fn admit_send(&mut self) -> Result<(), GuestError> {
-        if self.sequences.holds_gapless() {
-            return Err(GuestError::Conflict(
-                "the call holds an uncommitted gapless number; send from a job".into(),
-            ));
+        if self.sequences.holds_uncommitted() {
+            let text = "the call holds an uncommitted number; send from a job";
+            return Err(GuestError::Conflict(text.into()));
         }
         if self.sends >= self.limits.sends {
             return Err(self.limit_hit("sends"));

@@ -32,17 +32,22 @@ impl Manifests {
         Self { addons, known: ArcSwap::default(), looking: Default::default() }
     }
 
-    /// Learns what was installed since, and forgets what is gone.
+    /// Learns what was installed since, and forgets what is gone. A package that cannot be read keeps no other addon from
+    /// being known: its own calls fail where it is loaded.
     pub async fn refresh(&self) -> Result<(), Failure> {
         let _one = self.looking.lock().await;
         let known = self.known.load_full();
         let mut next = HashMap::new();
         for installed in self.addons.all().map_err(|error| error.failure())? {
-            let entries = match known.get(&installed.digest) {
-                Some(entries) => entries.clone(),
-                None => Arc::new(self.read(&installed.digest).await?),
+            let digest = &installed.digest;
+            let entries = match known.get(digest) {
+                Some(entries) => Ok(entries.clone()),
+                None => self.read(digest).await.map(Arc::new),
             };
-            next.insert(installed.digest.clone(), entries);
+            match entries {
+                Ok(entries) => drop(next.insert(digest.clone(), entries)),
+                Err(error) => tracing::error!(%error, digest, "an installed package cannot be read"),
+            }
         }
         self.known.store(Arc::new(next));
         Ok(())

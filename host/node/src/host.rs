@@ -1,5 +1,6 @@
 //! A host on its database: every room, the engine, the policies, wired together.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use bulla_kernel::Core;
 use bulla_kernel::addons::Addons;
 use bulla_kernel::admission::Admission;
 use bulla_kernel::approvals::Approvals;
-use bulla_kernel::audit::{Audit, AuditJournal};
+use bulla_kernel::audit::{Audit, AuditJournal, LogName, Query};
 use bulla_kernel::idempotency::{Idempotency, IdempotencyConfig};
 use bulla_kernel::jobs::{Claimed, Jobs, JobsConfig, RunJob};
 use bulla_kernel::keys::Keys;
@@ -73,10 +74,11 @@ impl Host {
             false => Some(DirectoryLock::acquire(&config.data.directory).map_err(|error| error.failure())?),
         };
         let master = master_key(&config)?;
-        let core = open(&config, clock).await?;
+        let (core, applied) = open(&config, clock).await?;
         let origin = host_origin(&core);
         let audit = Audit::new(core.clone(), &config.audit.origin, master.clone())
             .map_err(|error| error.failure())?;
+        record_migrations(&core, &audit, &applied).await?;
         audit.start(&origin).await.map_err(|error| error.failure())?;
         let policies = Arc::new(
             PolicySet::load(&config.below_data(&config.policy.directory)).map_err(|error| error.failure())?,
@@ -191,7 +193,7 @@ fn master_key(config: &Config) -> Result<Option<Arc<MasterKey>>, Failure> {
     MasterKey::from_file(&path).map(|key| Some(Arc::new(key))).map_err(|error| error.failure())
 }
 
-async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Core, Failure> {
+async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<(Core, Vec<AppliedMigration>), Failure> {
     let durability = match config.store.durability {
         config::Durability::Durable => Durability::Durable,
         config::Durability::Relaxed => Durability::Relaxed,
@@ -209,14 +211,18 @@ async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Core, Failure> {
         CommitterConfig { max_batch: config.store.batch.max(1) as usize, ..CommitterConfig::default() };
     let committer = Committer::start(db.clone(), Arc::new(AuditJournal::new()), batch);
     let core = Core { db, committer, clock, rng: Arc::new(SystemRng) as Arc<dyn Rng> };
-    record_migrations(&core, &applied).await?;
-    Ok(core)
+    Ok((core, applied))
 }
 
-async fn record_migrations(core: &Core, applied: &[AppliedMigration]) -> Result<(), Failure> {
+/// Records the migrations that the log does not have: also those of a start that died before it came to this.
+async fn record_migrations(core: &Core, audit: &Audit, applied: &[AppliedMigration]) -> Result<(), Failure> {
+    let query = Query { event: Some("migration.applied".into()), ..Query::default() };
+    let listing = audit.list(&LogName::system(), &query).await.map_err(|error| error.failure())?;
+    let recorded: HashSet<i64> =
+        listing.entries.iter().filter_map(|entry| entry.body["detail"]["version"].as_i64()).collect();
     let origin = host_origin(core);
     let mut unit = Unit::default();
-    for migration in applied {
+    for migration in applied.iter().filter(|migration| !recorded.contains(&migration.version)) {
         let detail = json!({"version": migration.version, "checksum": migration.checksum});
         unit.record(origin.entry("migration.applied", &migration.name, detail));
     }

@@ -63,13 +63,13 @@ pub fn respond(failure: &Failure, trace: &Trace) -> Response {
 
 fn log(failure: &Failure, trace: &Trace) {
     let internal = failure.internal.as_deref().unwrap_or_default();
-    let (code, message) = (failure.code.name, failure.message.as_str());
+    let (code, detail) = (failure.code.name, failure.message.as_str());
     if failure.code == codes::INTERNAL || failure.code == codes::STORE_CORRUPT {
-        tracing::error!(trace = %trace.id, code, message, internal, "the request failed");
+        tracing::error!(trace = %trace.id, code, detail, internal, "the request failed");
     } else if failure.code.status >= 500 {
-        tracing::warn!(trace = %trace.id, code, message, internal, "the request failed");
+        tracing::warn!(trace = %trace.id, code, detail, internal, "the request failed");
     } else {
-        tracing::debug!(trace = %trace.id, code, message, internal, "the request was refused");
+        tracing::debug!(trace = %trace.id, code, detail, internal, "the request was refused");
     }
 }
 

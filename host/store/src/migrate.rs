@@ -5,12 +5,11 @@ use sqlx::migrate::{MigrateError, Migrator};
 
 use crate::db::{Db, Pool};
 use crate::error::StoreError;
-use crate::sql::Sql;
 
 static SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("./migrations/postgres");
 
-/// A migration that this start applied, for the `system` audit log.
+/// A migration that the database has, for the `system` audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppliedMigration {
     pub version: i64,
@@ -19,14 +18,9 @@ pub struct AppliedMigration {
     pub checksum: String,
 }
 
-#[derive(sqlx::FromRow)]
-struct VersionRow {
-    version: i64,
-}
-
-/// Brings the schema up to date and says what it had to apply. On PostgreSQL an advisory lock keeps other nodes waiting.
+/// Brings the schema up to date and says which migrations it has now: all of this build. On PostgreSQL an advisory lock keeps
+/// other nodes waiting.
 pub async fn apply(db: &Db) -> Result<Vec<AppliedMigration>, StoreError> {
-    let before = applied_versions(db).await;
     let migrator = match &db.pool {
         Pool::Sqlite { writer, .. } => {
             SQLITE.run(writer).await.map_err(|error| refused(&error))?;
@@ -39,22 +33,12 @@ pub async fn apply(db: &Db) -> Result<Vec<AppliedMigration>, StoreError> {
     };
     Ok(migrator
         .iter()
-        .filter(|migration| !before.contains(&migration.version))
         .map(|migration| AppliedMigration {
             version: migration.version,
             name: migration.description.to_string(),
             checksum: migration.checksum.iter().map(|byte| format!("{byte:02x}")).collect(),
         })
         .collect())
-}
-
-/// Empty also where the table of versions does not exist yet.
-async fn applied_versions(db: &Db) -> Vec<i64> {
-    let sql = Sql::both("SELECT version FROM _sqlx_migrations WHERE success");
-    db.fetch::<VersionRow>(&sql, &[])
-        .await
-        .map(|rows| rows.iter().map(|row| row.version).collect())
-        .unwrap_or_default()
 }
 
 fn refused(error: &MigrateError) -> StoreError {

@@ -273,9 +273,9 @@ async fn a_number_returned_within_its_call_leaves_no_row() {
         let key = "invoice".parse().unwrap();
         let mut call = bench.call("acme", grants());
         let drawn = sequences.reserve(&mut call, &key, DATE, None).await.unwrap();
-        assert!(call.sequences.holds_gapless());
+        assert!(call.sequences.holds_uncommitted());
         sequences.cancel(&mut call, &key, &drawn.id, "changed my mind").await.unwrap();
-        assert!(!call.sequences.holds_gapless());
+        assert!(!call.sequences.holds_uncommitted());
         core.committer.commit(call.effects()).await.unwrap();
         assert_eq!(
             issue(&core, &sequences, bench.call("acme", grants()), "invoice/1").await.unwrap(),

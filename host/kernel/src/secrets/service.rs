@@ -156,7 +156,7 @@ impl Secrets {
             Ok(granted)
         });
         // A destination that is not granted comes first, an uncommitted number before a malformed request.
-        if !matches!(checked, Err(EgressError::Denied { .. })) && call.sequences.holds_gapless() {
+        if !matches!(checked, Err(EgressError::Denied { .. })) && call.sequences.holds_uncommitted() {
             call.admit_send()?;
         }
         let granted = checked.map_err(|error| refused(call, error))?;

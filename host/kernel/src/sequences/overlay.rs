@@ -6,7 +6,7 @@ use bulla_base::{Alias, ObjectRef, ReservationId};
 use bulla_store::{Expect, Unit};
 
 use super::allocator::Hold;
-use super::model::{Gaps, Number, NumberState, Series};
+use super::model::{Number, NumberState, Series};
 use super::store;
 use super::uncommitted::Uncommitted;
 
@@ -53,9 +53,10 @@ impl Overlay {
         self.drawn
     }
 
-    /// True while the call holds a gapless number that is not yet committed: such a call cannot send.
-    pub fn holds_gapless(&self) -> bool {
-        self.fresh().any(|staged| staged.series.gaps == Gaps::Gapless)
+    /// True while the call holds a number that is not yet committed: such a call cannot send. Numbers of a series that
+    /// allows gaps as well: after a restart one that never came to rest is issued again.
+    pub fn holds_uncommitted(&self) -> bool {
+        self.fresh().next().is_some()
     }
 
     /// The numbers that are issued again if the call fails.
