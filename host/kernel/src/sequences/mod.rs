@@ -19,6 +19,7 @@ mod allocator;
 mod ending;
 mod error;
 mod format;
+mod guest;
 mod model;
 mod overlay;
 mod service;
