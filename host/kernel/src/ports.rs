@@ -343,6 +343,15 @@ pub trait Installer: Send + Sync {
         key: crate::trust::NewTrustedKey,
     ) -> Result<crate::trust::TrustedKey, Failure>;
 
+    /// The same for a key that takes the place of `old`, which stays good for `overlap`.
+    async fn rotate_trust(
+        &self,
+        origin: &crate::origin::Origin,
+        old: &str,
+        key: crate::trust::NewTrustedKey,
+        overlap: Millis,
+    ) -> Result<crate::trust::TrustedKey, Failure>;
+
     /// Back to the version before.
     async fn rollback(
         &self,

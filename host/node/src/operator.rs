@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bulla_base::{AddonName, Coded, Failure, PartialLimits, TenantId, codes};
+use bulla_base::{AddonName, Coded, Failure, Millis, PartialLimits, TenantId, codes};
 use bulla_engine::Allocation;
 use bulla_kernel::origin::Origin;
 use bulla_kernel::ports::{Accepted, Delivery, Diagnostics, Installer, PolicyAdmin, Quotas};
@@ -35,6 +35,16 @@ impl Installer for Operator {
 
     async fn trust(&self, origin: &Origin, key: NewTrustedKey) -> Result<TrustedKey, Failure> {
         self.host.supply.trust(origin, key).await
+    }
+
+    async fn rotate_trust(
+        &self,
+        origin: &Origin,
+        old: &str,
+        key: NewTrustedKey,
+        overlap: Millis,
+    ) -> Result<TrustedKey, Failure> {
+        self.host.supply.rotate_trust(origin, old, key, overlap).await
     }
 
     async fn rollback(

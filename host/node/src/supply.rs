@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
-use bulla_base::{AddonName, Clock, Coded, Failure, TenantId, codes};
+use bulla_base::{AddonName, Clock, Coded, Failure, Millis, TenantId, codes};
 use bulla_bindings::HostState;
 use bulla_engine::{Engine, Granted, Loaded};
 use bulla_kernel::addons::{Addons, Installed, PackageRecord};
@@ -160,6 +160,17 @@ impl Installer for Supply {
     async fn trust(&self, origin: &Origin, mut key: NewTrustedKey) -> Result<TrustedKey, Failure> {
         crate::trust_entry::check(&mut key)?;
         self.trust.add(origin, &key).await.map_err(|error| error.failure())
+    }
+
+    async fn rotate_trust(
+        &self,
+        origin: &Origin,
+        old: &str,
+        mut key: NewTrustedKey,
+        overlap: Millis,
+    ) -> Result<TrustedKey, Failure> {
+        crate::trust_entry::check(&mut key)?;
+        self.trust.rotate(origin, old, &key, overlap).await.map_err(|error| error.failure())
     }
 
     async fn rollback(

@@ -83,8 +83,7 @@ pub fn run(verb: &Verb, context: &Context) -> Result<(), CliError> {
             done(context, &reply, format!("revoked `{key}`"))
         }
         Verb::Rotate { old, entry, overlap } => {
-            let mut body = entry.body()?;
-            body["overlap"] = json!(overlap);
+            let body = json!({"key": entry.body()?, "overlap": overlap});
             let path = ["v1", "trust", old.as_str(), "rotate"];
             context.output.record(&context.client()?.post(&path, Request::json(&body))?.value())
         }

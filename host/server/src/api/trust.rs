@@ -1,6 +1,6 @@
 //! The publishers' keys that the host trusts.
 
-use bulla_base::{Coded, Failure, Purpose};
+use bulla_base::{Coded, Failure, Millis, Purpose};
 use bulla_kernel::ports::Operation;
 use bulla_kernel::trust::{NewTrustedKey, TrustError};
 use futures::FutureExt as _;
@@ -51,8 +51,23 @@ pub fn routes() -> Vec<Route> {
             |context| revoke(context).boxed(),
         )
         .body(REASON),
+        Route::new(
+            Method::POST,
+            "/v1/trust/{key}/rotate",
+            Operation::TrustAdd,
+            "rotate-trust",
+            "Trusts the publisher's next key; the old one stays good for the overlap",
+            |context| rotate(context).boxed(),
+        )
+        .body(ROTATION)
+        .answer(Answer::Created(Kind::Object(KEY))),
     ]
 }
+
+const ROTATION: &[Field] = &[
+    must("key", Kind::Object(NEW), "The next key"),
+    must("overlap", Kind::Text, "How long the old key stays good, such as `7d`"),
+];
 
 const NEW: &[Field] = &[
     must("public-key", Kind::Text, "`ed25519:` and Base64"),
@@ -97,6 +112,13 @@ struct New {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Rotation {
+    key: New,
+    overlap: Millis,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Reason {
     reason: String,
 }
@@ -107,11 +129,22 @@ async fn list(context: Context) -> Result<Reply, Failure> {
 }
 
 async fn add(mut context: Context) -> Result<Reply, Failure> {
-    let New { public_key, owner, purposes, names, not_before_ms, not_after_ms } = context.json().await?;
-    // The supply chain reads the key and derives its id.
-    let id = String::new();
-    let key = NewTrustedKey { id, public_key, owner, purposes, names, not_before_ms, not_after_ms };
+    let key = context.json::<New>().await?.key();
     Reply::created(&context.services().installer.trust(context.origin()?, key).await?)
+}
+
+async fn rotate(mut context: Context) -> Result<Reply, Failure> {
+    let Rotation { key, overlap } = context.json().await?;
+    let (installer, old) = (&context.services().installer, context.text("key")?);
+    Reply::created(&installer.rotate_trust(context.origin()?, old, key.key(), overlap).await?)
+}
+
+impl New {
+    /// The supply chain reads the key and derives its id.
+    fn key(self) -> NewTrustedKey {
+        let Self { public_key, owner, purposes, names, not_before_ms, not_after_ms } = self;
+        NewTrustedKey { id: String::new(), public_key, owner, purposes, names, not_before_ms, not_after_ms }
+    }
 }
 
 async fn remove(context: Context) -> Result<Reply, Failure> {

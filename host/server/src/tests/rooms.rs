@@ -76,7 +76,12 @@ async fn trust(bench: &Bench) {
         json!({"public-key": "ed25519:AAAA", "owner": "Acme", "purposes": ["addon"], "names": ["acme-*"]});
     let made = bench.post(root, "/v1/trust", key.clone()).await;
     let id = made.data()["id"].as_str().unwrap().to_owned();
-    assert_eq!(bench.post(root, "/v1/trust", key).await.code(), "conflict");
+    assert_eq!(bench.post(root, "/v1/trust", key.clone()).await.code(), "conflict");
+    let rotation = json!({"key": key, "overlap": "7d"});
+    let next = bench.post(root, &format!("/v1/trust/{id}/rotate"), rotation).await;
+    let next = next.data()["id"].as_str().unwrap().to_owned();
+    assert_eq!(bench.get(root, "/v1/trust").await.data()["keys"][0]["rotated-by"], next.as_str());
+    assert_eq!(bench.delete(root, &format!("/v1/trust/{next}")).await.data(), &Value::Null);
     bench.post(root, &format!("/v1/trust/{id}/revoke"), json!({"reason": "lost"})).await.data();
     let list = bench.get(root, "/v1/trust").await;
     assert_eq!(list.data()["keys"][0]["revoked-reason"], "lost");
