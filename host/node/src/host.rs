@@ -217,9 +217,14 @@ async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<(Core, Vec<Appli
 /// Records the migrations that the log does not have: also those of a start that died before it came to this.
 async fn record_migrations(core: &Core, audit: &Audit, applied: &[AppliedMigration]) -> Result<(), Failure> {
     let query = Query { event: Some("migration.applied".into()), ..Query::default() };
-    let listing = audit.list(&LogName::system(), &query).await.map_err(|error| error.failure())?;
+    let entries = match audit.list(&LogName::system(), &query).await {
+        Ok(listing) => listing.entries,
+        // The first start: there is no log yet.
+        Err(error) if error.code() == codes::NOT_FOUND => Vec::new(),
+        Err(error) => return Err(error.failure()),
+    };
     let recorded: HashSet<i64> =
-        listing.entries.iter().filter_map(|entry| entry.body["detail"]["version"].as_i64()).collect();
+        entries.iter().filter_map(|entry| entry.body["detail"]["version"].as_i64()).collect();
     let origin = host_origin(core);
     let mut unit = Unit::default();
     for migration in applied.iter().filter(|migration| !recorded.contains(&migration.version)) {

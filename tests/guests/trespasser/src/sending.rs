@@ -64,7 +64,7 @@ pub struct Both {
     draw: Draw,
 }
 
-/// Draws, then sends while it holds the numbers. Of a gapless sequence: the addon's code `conflict`.
+/// Draws, then sends while it holds the numbers: the addon's code `conflict`.
 #[action]
 pub fn send_holding(call: &Call, both: Both) -> Result<Incoming> {
     draw(call, both.draw)?;
