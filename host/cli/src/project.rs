@@ -6,21 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use bulla_base::{Coded, codes};
+use bulla_node::{is_free, requested};
 use bulla_signing::{Contract, Manifest};
 
 use crate::error::CliError;
 
 const MANIFEST_FILE: &str = "addon.toml";
-
-/// What every addon may import without asking (host/engine checks the same list at load).
-const FREE: &[&str] = &[
-    "bulla:addon/types",
-    "bulla:kernel/types",
-    "bulla:kernel/context",
-    "bulla:kernel/log",
-    "bulla:kernel/audit",
-    "bulla:kernel/jobs",
-];
 
 pub struct Project {
     pub dir: PathBuf,
@@ -110,22 +101,9 @@ impl Project {
     }
 }
 
-/// The interfaces behind the capabilities that the manifest asks for.
-fn requested(manifest: &Manifest) -> BTreeSet<String> {
-    let capabilities = manifest.capabilities();
-    let rooms = [
-        ("bulla:kernel/sequences", capabilities.sequences().is_empty()),
-        ("bulla:kernel/approvals", capabilities.approvals().is_empty()),
-        ("bulla:kernel/secrets", capabilities.secrets().is_empty()),
-        ("bulla:kernel/keys", capabilities.keys().is_empty()),
-    ];
-    let kernel = rooms.into_iter().filter(|(_, none)| !none).map(|(name, _)| name.to_owned());
-    kernel.chain(capabilities.wasi().imports().iter().map(ToString::to_string)).collect()
-}
-
 fn is_allowed(import: &str, requested: &BTreeSet<String>) -> bool {
     let interface = import.split('@').next().unwrap_or(import);
-    FREE.contains(&interface) || requested.contains(interface)
+    is_free(interface) || requested.contains(interface)
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {

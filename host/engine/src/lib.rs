@@ -42,7 +42,7 @@ pub use inspect::{InspectError, StaticLimits};
 pub use load::{DeniedBy, Granted, LoadError, Loaded};
 pub use meter::{CallState, DeadlineReached, LimitFired, LogVerdict, Meter, Usage, race_deadline};
 pub use outcome::{CallFailure, FailureKind, GuestError, Outcome};
-pub use requested::requested;
+pub use requested::{is_free, requested};
 pub use schedule::{HostPrice, SCHEDULE_VERSION};
 pub use trace::Frame;
 pub use wasi::{WasiCallState, WasiState};

@@ -15,7 +15,8 @@ const FREE: &[&str] = &[
     "bulla:kernel/jobs",
 ];
 
-pub(crate) fn is_free(interface: &str) -> bool {
+/// Whether every addon may import this interface (a name without version) without asking.
+pub fn is_free(interface: &str) -> bool {
     FREE.contains(&interface)
 }
 

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use bulla_base::{Coded, Failure, SystemClock};
 use bulla_engine::{Engine, EngineConfig};
 
+pub use bulla_engine::{is_free, requested};
 pub use bulla_kernel::audit::{BundleError, BundleSummary, verify_bundle};
 pub use bulla_kernel::grants::Grants;
 pub use bulla_server::{Received, Receiver};
