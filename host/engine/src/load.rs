@@ -46,6 +46,13 @@ pub enum LoadError {
     CompileTimeout { after: Duration },
 }
 
+impl LoadError {
+    /// True where another try may end differently: the machine was busy.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::CompileTimeout { .. })
+    }
+}
+
 /// Who does not allow an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeniedBy {

@@ -33,6 +33,10 @@ pub struct Active {
 /// A package under one set of granted imports.
 type Slot = (String, Granted);
 
+/// What became of a slot's code. A component that does not load will not load the next time either: its refusal is kept, so
+/// that calls cannot make the host compile it again and again.
+type Code = OnceCell<Result<Arc<Active>, Failure>>;
+
 /// Packages in, callable addons out.
 pub struct Supply {
     engine: Engine,
@@ -40,7 +44,7 @@ pub struct Supply {
     addons: Arc<Addons>,
     trust: Arc<Trust>,
     clock: Arc<dyn Clock>,
-    active: Mutex<HashMap<Slot, Arc<OnceCell<Arc<Active>>>>>,
+    active: Mutex<HashMap<Slot, Arc<Code>>>,
     /// The trust store made from the room's view of this version.
     store: ArcSwapOption<(i64, TrustStore)>,
 }
@@ -61,7 +65,7 @@ impl Supply {
     pub async fn active(&self, installed: &Installed) -> Result<Arc<Active>, Failure> {
         let slot = (installed.digest.clone(), granted_interfaces(&installed.grants.current()));
         let cell = self.active.lock().entry(slot.clone()).or_default().clone();
-        let active = cell.get_or_try_init(|| self.load(&slot)).await?;
+        let active = cell.get_or_try_init(|| self.load(&slot)).await?.as_ref().map_err(Failure::clone)?;
         belongs(active.manifest.name(), &active.asked, installed)?;
         let store = self.trust_store()?;
         store
@@ -71,19 +75,23 @@ impl Supply {
         Ok(active.clone())
     }
 
-    async fn load(&self, (digest, granted): &Slot) -> Result<Arc<Active>, Failure> {
+    /// `Err`: it may be another time. `Ok(Err)`: it never will, as the package and its grants stand.
+    async fn load(&self, (digest, granted): &Slot) -> Result<Result<Arc<Active>, Failure>, Failure> {
         let bytes = self.addons.package(digest).await.map_err(|error| error.failure())?;
         let verified = self.verify(bytes)?;
         let contract = verified.contract().map_err(|error| error.failure())?;
-        let loaded =
-            self.engine.load(&verified, &self.linker, granted).await.map_err(|error| error.failure())?;
-        Ok(Arc::new(Active {
+        let loaded = match self.engine.load(&verified, &self.linker, granted).await {
+            Ok(loaded) => loaded,
+            Err(error) if error.is_transient() => return Err(error.failure()),
+            Err(error) => return Ok(Err(error.failure())),
+        };
+        Ok(Ok(Arc::new(Active {
             asked: asked(verified.manifest()),
             manifest: verified.manifest().clone(),
             contracts: Contracts::new(&contract)?,
             loaded,
             publisher: verified.publisher().clone(),
-        }))
+        })))
     }
 
     fn verify(&self, bytes: Vec<u8>) -> Result<VerifiedAddon, Failure> {
