@@ -9,6 +9,7 @@ mod links;
 mod manifest;
 mod names;
 mod pages;
+mod promises;
 mod rooms;
 mod roots;
 mod sizes;
@@ -74,6 +75,7 @@ const CHECKS: &[Check] = &[
     pages::configuration,
     frozen::check,
     links::check,
+    promises::check,
 ];
 
 /// Every finding of every check, errors first.
