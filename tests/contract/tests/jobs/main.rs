@@ -4,3 +4,4 @@
 mod bench;
 mod races;
 mod single;
+mod turns;

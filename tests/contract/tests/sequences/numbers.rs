@@ -1,68 +1,14 @@
-//! The laws of `sequences`.
-#![expect(clippy::unwrap_used, reason = "tests")]
+//! What is drawn, bound, reserved and given back.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
+use crate::bench::{DATE, draw, grants, is_dense, issue, node};
 use bulla_contract::{Bench, on_both};
-use bulla_kernel::Core;
-use bulla_kernel::call::Call;
 use bulla_kernel::grants::Grants;
 use bulla_kernel::guest_error::GuestError;
-use bulla_kernel::sequences::{Definition, Gaps, NumberState, Reset, SequenceError, Sequences};
+use bulla_kernel::sequences::{Gaps, NumberState, SequenceError};
 use bulla_store::StoreError;
-
-const DATE: &str = "2026-03-31";
-
-fn grants() -> Grants {
-    Grants { sequences: ["invoice".parse().unwrap()].into(), ..Default::default() }
-}
-
-fn definition(gaps: Gaps) -> Definition {
-    Definition {
-        format: "INV-{YYYY}-{00000}".into(),
-        reset: Reset::Year,
-        gaps,
-        time_zone: "UTC".into(),
-        fiscal_start: 1,
-    }
-}
-
-async fn node(bench: &Bench, gaps: Gaps) -> (Core, Arc<Sequences>) {
-    let core = bench.core().await;
-    let sequences = Sequences::open(core.clone()).await.unwrap();
-    let (tenant, key) = ("acme".parse().unwrap(), "invoice".parse().unwrap());
-    sequences.define(&bench.origin("acme"), &tenant, &key, definition(gaps)).await.unwrap();
-    (core, Arc::new(sequences))
-}
-
-async fn draw(sequences: &Sequences, call: &mut Call) -> String {
-    sequences.reserve(call, &"invoice".parse().unwrap(), DATE, None).await.unwrap().text
-}
-
-/// Draws, binds and commits one number; a lost race is run again, as dispatch does.
-async fn issue(
-    core: &Core,
-    sequences: &Sequences,
-    mut call: Call,
-    object: &str,
-) -> Result<String, StoreError> {
-    let key = "invoice".parse().unwrap();
-    let drawn = sequences.reserve(&mut call, &key, DATE, None).await.unwrap();
-    sequences.commit(&mut call, &key, &drawn.id, &object.parse().unwrap()).await.unwrap();
-    let unit = call.effects();
-    match core.committer.commit(unit).await {
-        Ok(()) => {
-            sequences.settle(&mut call);
-            Ok(drawn.text)
-        }
-        Err(error) => {
-            sequences.release(&mut call, Some(&error)).await;
-            Err(error)
-        }
-    }
-}
 
 #[tokio::test]
 async fn a_failed_calls_number_is_issued_again() {
@@ -105,11 +51,6 @@ async fn a_sequence_that_allows_gaps_never_repeats() {
     .await;
 }
 
-fn is_dense(numbers: &[String]) -> bool {
-    let all: BTreeSet<_> = numbers.iter().cloned().collect();
-    (1..=numbers.len()).all(|n| all.contains(&format!("INV-2026-{n:05}")))
-}
-
 #[tokio::test]
 async fn nodes_racing_leave_no_duplicate_and_no_gap() {
     on_both(async |bench: Bench| {
@@ -145,51 +86,6 @@ async fn nodes_racing_leave_no_duplicate_and_no_gap() {
             assert!(text < highest, "{text} was issued while a hole below {highest} was open");
             all.push(text);
         }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn holes_are_found_again_after_a_restart() {
-    on_both(async |bench: Bench| {
-        let (core, sequences) = node(&bench, Gaps::Gapless).await;
-        let mut lost = bench.call("acme", grants());
-        draw(&sequences, &mut lost).await;
-        issue(&core, &sequences, bench.call("acme", grants()), "invoice/2").await.unwrap();
-        // The process dies with the first number in hand: SQLite forgets it, PostgreSQL's sweeper frees it.
-        drop((lost, sequences));
-        bench.clock.advance(Duration::from_secs(11 * 60));
-        let (core, sequences) = (core, Sequences::open(bench.core().await).await.unwrap());
-        sequences.sweep(&bench.origin("system")).await.unwrap();
-        assert_eq!(
-            issue(&core, &sequences, bench.call("acme", grants()), "invoice/3").await.unwrap(),
-            "INV-2026-00001"
-        );
-        assert_eq!(
-            issue(&core, &sequences, bench.call("acme", grants()), "invoice/4").await.unwrap(),
-            "INV-2026-00003"
-        );
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_swept_holds_call_loses_its_commit() {
-    on_both(async |bench: Bench| {
-        if !bench.is_postgres() {
-            return;
-        }
-        let (core, sequences) = node(&bench, Gaps::Gapless).await;
-        let mut slow = bench.call("acme", grants());
-        draw(&sequences, &mut slow).await;
-        bench.clock.advance(Duration::from_secs(11 * 60));
-        sequences.refresh().await.unwrap();
-        sequences.sweep(&bench.origin("system")).await.unwrap();
-        assert_eq!(
-            issue(&core, &sequences, bench.call("acme", grants()), "invoice/1").await.unwrap(),
-            "INV-2026-00001"
-        );
-        assert!(matches!(core.committer.commit(slow.effects()).await, Err(StoreError::Conflict { .. })));
     })
     .await;
 }
@@ -307,81 +203,6 @@ async fn the_limit_of_reservations_fires() {
 }
 
 #[tokio::test]
-async fn a_commit_that_came_through_unheard_does_not_block_its_series() {
-    on_both(async |bench: Bench| {
-        let (core, sequences) = node(&bench, Gaps::Gapless).await;
-        let key = "invoice".parse().unwrap();
-        for n in [1, 2] {
-            let mut call = bench.call("acme", grants());
-            let drawn = sequences.reserve(&mut call, &key, DATE, None).await.unwrap();
-            sequences
-                .commit(&mut call, &key, &drawn.id, &format!("invoice/{n}").parse().unwrap())
-                .await
-                .unwrap();
-            core.committer.commit(call.effects()).await.unwrap();
-            // The commit is there, but its answer was lost.
-            sequences.release(&mut call, Some(&StoreError::Unavailable("no answer".into()))).await;
-        }
-        let next = issue(&core, &sequences, bench.call("acme", grants()), "invoice/3").await;
-        assert_eq!(next.unwrap(), "INV-2026-00003");
-        let mut lost = bench.call("acme", grants());
-        assert_eq!(draw(&sequences, &mut lost).await, "INV-2026-00004");
-        sequences.release(&mut lost, Some(&StoreError::Unavailable("no answer".into()))).await;
-        let next = issue(&core, &sequences, bench.call("acme", grants()), "invoice/4").await;
-        assert_eq!(next.unwrap(), "INV-2026-00004", "what did not come through is issued again");
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_call_that_panicked_leaks_no_number() {
-    on_both(async |bench: Bench| {
-        let (core, sequences) = node(&bench, Gaps::Gapless).await;
-        let mut gone = bench.call("acme", grants());
-        draw(&sequences, &mut gone).await;
-        draw(&sequences, &mut gone).await;
-        let id = gone.id.clone();
-        drop(gone);
-        let mut other = bench.call("acme", grants());
-        assert_eq!(draw(&sequences, &mut other).await, "INV-2026-00003");
-        sequences.abandon(&id).await;
-        assert_eq!(
-            issue(&core, &sequences, bench.call("acme", grants()), "invoice/1").await.unwrap(),
-            "INV-2026-00001"
-        );
-        assert_eq!(
-            issue(&core, &sequences, bench.call("acme", grants()), "invoice/2").await.unwrap(),
-            "INV-2026-00002"
-        );
-        assert_eq!(
-            issue(&core, &sequences, bench.call("acme", grants()), "invoice/4").await.unwrap(),
-            "INV-2026-00004"
-        );
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_series_with_gaps_repeats_nothing_whatever_became_of_a_call() {
-    on_both(async |bench: Bench| {
-        let (core, sequences) = node(&bench, Gaps::Allowed).await;
-        let mut lost = bench.call("acme", grants());
-        draw(&sequences, &mut lost).await;
-        sequences.release(&mut lost, Some(&StoreError::Unavailable("no answer".into()))).await;
-        let mut swept = bench.call("acme", grants());
-        assert_eq!(draw(&sequences, &mut swept).await, "INV-2026-00002");
-        bench.clock.advance(Duration::from_secs(11 * 60));
-        sequences.refresh().await.unwrap();
-        sequences.sweep(&bench.origin("system")).await.unwrap();
-        assert_eq!(
-            issue(&core, &sequences, bench.call("acme", grants()), "invoice/1").await.unwrap(),
-            "INV-2026-00003"
-        );
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn one_call_cannot_bind_two_numbers_to_an_object() {
     on_both(async |bench: Bench| {
         let (core, sequences) = node(&bench, Gaps::Gapless).await;
@@ -395,49 +216,6 @@ async fn one_call_cannot_bind_two_numbers_to_an_object() {
         let refused = sequences.commit(&mut call, &key, &two.id, &object).await.unwrap_err();
         assert!(matches!(GuestError::from(refused), GuestError::Conflict(_)));
         core.committer.commit(call.effects()).await.unwrap();
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_look_that_is_slow_does_not_undo_what_was_defined_since() {
-    on_both(async |bench: Bench| {
-        let sequences = Arc::new(Sequences::open(bench.core().await).await.unwrap());
-        let looking: Vec<_> = (0..3)
-            .map(|_| {
-                let sequences = sequences.clone();
-                tokio::spawn(async move {
-                    loop {
-                        sequences.refresh().await.unwrap();
-                    }
-                })
-            })
-            .collect();
-        let tenant = "acme".parse().unwrap();
-        for n in 1..=40 {
-            let key = format!("s{n}").parse().unwrap();
-            sequences.define(&bench.origin("acme"), &tenant, &key, definition(Gaps::Gapless)).await.unwrap();
-            for _ in 0..20 {
-                assert_eq!(sequences.list(&tenant).len(), n, "what was acknowledged stays known");
-                tokio::time::sleep(Duration::from_micros(200)).await;
-            }
-        }
-        looking.iter().for_each(tokio::task::JoinHandle::abort);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn definitions_that_are_too_old_are_not_acted_on() {
-    on_both(async |bench: Bench| {
-        let (_, sequences) = node(&bench, Gaps::Gapless).await;
-        bench.clock.advance(Duration::from_millis(1_001));
-        let mut call = bench.call("acme", grants());
-        let opened = sequences.open_for(&mut call, &"invoice".parse().unwrap());
-        // One process writes SQLite, and knows of its own changes.
-        assert_eq!(opened.is_err(), bench.is_postgres());
-        sequences.refresh().await.unwrap();
-        sequences.open_for(&mut call, &"invoice".parse().unwrap()).unwrap();
     })
     .await;
 }

@@ -1,0 +1,6 @@
+//! The laws of `sequences`.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod bench;
+mod numbers;
+mod recovery;
