@@ -2,6 +2,7 @@
 
 mod memory;
 mod postgres;
+mod reserver;
 mod store;
 
 use async_trait::async_trait;

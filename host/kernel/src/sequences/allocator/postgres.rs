@@ -1,38 +1,32 @@
-//! For PostgreSQL: a reservation is one committed statement, and no row lock outlives it.
+//! For PostgreSQL: reservations are committed statements, and no row lock outlives one.
 
 use async_trait::async_trait;
 use bulla_base::CallId;
 use bulla_store::{Db, StoreError};
 
-use super::store::{self, Held, Next};
+use super::reserver::Reserver;
+use super::store::{self, Next};
 use super::{Allocator, Hold};
-use crate::sequences::model::{Gaps, Series};
+use crate::sequences::model::Series;
 
 /// How long a hold outlives its reservation: longer than any call may run. A call whose hold was swept loses its commit.
 const HOLD_MS: i64 = 10 * 60 * 1_000;
 
 pub(super) struct PostgresAllocator {
     db: Db,
+    reserver: Reserver,
 }
 
 impl PostgresAllocator {
     pub fn new(db: Db) -> Self {
-        Self { db }
+        Self { reserver: Reserver::start(db.clone()), db }
     }
 }
 
 #[async_trait]
 impl Allocator for PostgresAllocator {
     async fn take(&self, series: &Series, call: &CallId, now_ms: i64) -> Result<Hold, StoreError> {
-        let again = i64::from(series.gaps == Gaps::Gapless);
-        let series = series.id();
-        let args =
-            [(&series).into(), call.as_str().into(), again.into(), now_ms.saturating_add(HOLD_MS).into()];
-        let held: Vec<Held> = self.db.shared(store::TAKE, &args).await?;
-        let held = held
-            .first()
-            .ok_or_else(|| StoreError::Unavailable(format!("no value of `{series}` could be held")))?;
-        Ok(Hold { value: held.value, fence: Some(held.fence) })
+        self.reserver.take(series, call, now_ms.saturating_add(HOLD_MS)).await
     }
 
     async fn peek(&self, series: &Series) -> Result<i64, StoreError> {
@@ -41,9 +35,7 @@ impl Allocator for PostgresAllocator {
     }
 
     async fn give_back(&self, series: &Series, hold: Hold) -> Result<(), StoreError> {
-        let id = series.number_id(hold.value);
-        self.db.shared_execute(store::GIVE_BACK, &[(&id).into(), hold.fence.unwrap_or(0).into()]).await?;
-        Ok(())
+        give_back(&self.db, series, hold).await
     }
 
     /// The fence answers a doubt: where the commit came through, the hold is gone with it. A reservation whose answer never
@@ -62,4 +54,10 @@ impl Allocator for PostgresAllocator {
     async fn sweep(&self, now_ms: i64) -> Result<u64, StoreError> {
         self.db.shared_execute(store::SWEEP, &[now_ms.into()]).await
     }
+}
+
+pub(super) async fn give_back(db: &Db, series: &Series, hold: Hold) -> Result<(), StoreError> {
+    let id = series.number_id(hold.value);
+    db.shared_execute(store::GIVE_BACK, &[(&id).into(), hold.fence.unwrap_or(0).into()]).await?;
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 #[derive(sqlx::FromRow)]
 pub(super) struct Held {
+    pub call: String,
     pub value: i64,
     pub fence: i64,
 }
@@ -11,23 +12,33 @@ pub(super) struct Next {
     pub value: i64,
 }
 
-/// The lowest free value that no other node is just taking, else the head plus one; held under a new fencing token.
+/// For each call of the JSON array `$2` one value: the lowest free ones that no other node is just taking, else from the head
+/// on; held under new fencing tokens.
 pub(super) const TAKE: &str = "\
-WITH freed AS (
-    DELETE FROM sequence_free WHERE id = (
-        SELECT id FROM sequence_free WHERE series = $1 ORDER BY value LIMIT 1 FOR UPDATE SKIP LOCKED
+WITH wanted AS (
+    SELECT call, n FROM jsonb_array_elements_text($2::jsonb) WITH ORDINALITY AS w (call, n)
+), freed AS (
+    DELETE FROM sequence_free WHERE id IN (
+        SELECT id FROM sequence_free WHERE series = $1 ORDER BY value
+        LIMIT (SELECT COUNT(*) FROM wanted) FOR UPDATE SKIP LOCKED
     ) RETURNING value
+), missing AS (
+    SELECT (SELECT COUNT(*) FROM wanted) - (SELECT COUNT(*) FROM freed) AS n
 ), grown AS (
-    INSERT INTO sequence_head AS h (series, head)
-    SELECT $1, 1 WHERE NOT EXISTS (SELECT 1 FROM freed)
-    ON CONFLICT (series) DO UPDATE SET head = h.head + 1
-    RETURNING head AS value
+    INSERT INTO sequence_head AS h (series, head) SELECT $1, n FROM missing WHERE n > 0
+    ON CONFLICT (series) DO UPDATE SET head = h.head + excluded.head
+    RETURNING head
 ), taken AS (
-    SELECT value FROM freed UNION ALL SELECT value FROM grown
+    SELECT value FROM freed
+    UNION ALL
+    SELECT generate_series(head - missing.n + 1, head) FROM grown, missing
+), numbered AS (
+    SELECT value, ROW_NUMBER() OVER (ORDER BY value) AS n FROM taken
 )
 INSERT INTO sequence_hold (id, version, series, value, call, again, until_ms)
-SELECT $1 || '/' || lpad(value::text, 19, '0'), nextval('sequence_fence'), $1, value, $2, $3, $4 FROM taken
-RETURNING value, version AS fence";
+SELECT $1 || '/' || lpad(value::text, 19, '0'), nextval('sequence_fence'), $1, value, call, $3, $4
+FROM numbered JOIN wanted USING (n)
+RETURNING call, value, version AS fence";
 
 pub(super) const PEEK: &str = "\
 SELECT COALESCE(
