@@ -20,6 +20,10 @@ postgres:
 guests:
     cargo xtask guests
 
+# The cost of a call, beside its peers
+bench *args:
+    cargo xtask bench {{args}}
+
 # Format the workspace and every guest
 fmt:
     cargo xtask fmt
@@ -27,3 +31,7 @@ fmt:
 # Rewrite wit/FROZEN for versions that are not published yet
 freeze *args:
     cargo xtask freeze {{args}}
+
+# Search on in one fuzz target, guided by coverage
+fuzz *args:
+    cargo xtask fuzz {{args}}

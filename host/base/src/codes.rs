@@ -58,6 +58,9 @@ codes! {
     MASTER_KEY_MISSING = "master-key-missing", 503, "the host runs without a master key";
     MASTER_KEY_WRONG = "master-key-wrong", 503, "the master key is not the one that sealed this";
     STORE_CORRUPT = "store-corrupt", 500, "the database holds something that cannot be";
+    STORE_FULL = "store-full", 503, "there is no room left where the database lies";
+    STORE_UNWRITABLE = "store-unwritable", 503, "the data directory or the database cannot be written";
+    STORE_NOT_DURABLE = "store-not-durable", 503, "the database would forget acknowledged calls at a power cut";
     STORE_LOCKED = "store-locked", 409, "another server uses this data directory";
     TOOLCHAIN_MISSING = "toolchain-missing", 500, "no toolchain for WebAssembly guests was found";
     BUILD_FAILED = "build-failed", 400, "the addon does not build";

@@ -6,7 +6,7 @@ use bulla_kernel::approvals::{
     Fact as KernelFact, Outcome as KernelOutcome, Status as KernelStatus, SubjectRef, Then,
 };
 
-use crate::convert::{Answer, drawn, name, ok_or_tell, told};
+use crate::convert::{Answer, STRING, drawn, elements, name, ok_or_tell, told};
 use crate::state::HostState;
 use crate::world::bulla::kernel::approvals::{Continuation, Fact, Host, Outcome, Status, Subject, Verdict};
 
@@ -17,8 +17,9 @@ impl Host for HostState {
         let facts = facts.into_iter().map(fact).collect();
         let verdict = ok_or_tell!(told(self.rooms.approvals.evaluate(&mut self.call, &scope, facts)));
         let approvers: Vec<String> = verdict.approvers.iter().map(ToString::to_string).collect();
-        let given = approvers.iter().chain(&verdict.rationale).map(String::len).sum();
-        self.meter().give(given)?;
+        let texts: usize = approvers.iter().chain(&verdict.rationale).map(String::len).sum();
+        let lists = elements(&approvers, STRING) + elements(&verdict.rationale, STRING);
+        self.meter().give(texts + lists)?;
         Ok(Ok(Verdict { required: verdict.required, approvers, rationale: verdict.rationale }))
     }
 
@@ -29,8 +30,8 @@ impl Host for HostState {
         subject: Subject,
         then: Continuation,
     ) -> Answer<Outcome> {
-        let bytes =
-            scope.len() + size(&facts) + subject.object.len() + subject.digest.len() + then.payload.len();
+        let texts = scope.len() + subject.object.len() + subject.digest.len() + then.action.len();
+        let bytes = texts + size(&facts) + then.payload.len();
         self.meter().charge(&host::APPROVALS_REQUEST, bytes)?;
         let scope: Scope = ok_or_tell!(name(&scope));
         let facts = facts.into_iter().map(fact).collect();
@@ -55,12 +56,17 @@ impl Host for HostState {
     }
 }
 
+/// The size of a `tuple<string, fact>` in the Canonical ABI: a text, a case, and the case's text.
+const NAMED_FACT: usize = 2 * STRING + 4;
+
 fn size(facts: &[(String, Fact)]) -> usize {
     let value = |fact: &Fact| match fact {
         Fact::Decimal(text) | Fact::Text(text) | Fact::Date(text) => text.len(),
-        Fact::Flag(_) => 1,
+        // It stands in the element itself.
+        Fact::Flag(_) => 0,
     };
-    facts.iter().map(|(name, fact)| name.len() + value(fact)).sum()
+    let texts: usize = facts.iter().map(|(name, fact)| name.len() + value(fact)).sum();
+    texts + elements(facts, NAMED_FACT)
 }
 
 fn fact((name, fact): (String, Fact)) -> (String, KernelFact) {

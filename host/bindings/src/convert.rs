@@ -25,6 +25,17 @@ pub(crate) fn told<T, E: Into<GuestError>>(result: Result<T, E>) -> Result<T, Er
     result.map_err(|error| Error::from(error.into()))
 }
 
+/// What a list takes beside the texts in it: its elements are carried and cost as any other bytes, also those that are empty.
+/// The sizes are the Canonical ABI's.
+pub(crate) const fn elements<T>(list: &[T], size: usize) -> usize {
+    list.len().saturating_mul(size)
+}
+
+/// The size of a `string` among others: its place and its length.
+pub(crate) const STRING: usize = 8;
+/// The size of a `tuple<string, string>`.
+pub(crate) const PAIR: usize = 2 * STRING;
+
 /// Reads a name; what is no name is the guest's mistake.
 pub(crate) fn name<T: std::str::FromStr<Err = bulla_base::ids::InvalidId>>(text: &str) -> Result<T, Error> {
     told(text.parse::<T>())

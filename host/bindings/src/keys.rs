@@ -48,7 +48,8 @@ impl HostSigningKey for HostState {
         payload: Vec<u8>,
         signature: Signature,
     ) -> Answer<bool> {
-        self.meter().charge(&host::KEYS_VERIFY, payload.len() + signature.bytes.len())?;
+        let bytes = payload.len() + signature.bytes.len() + signature.algorithm.len();
+        self.meter().charge(&host::KEYS_VERIFY, bytes)?;
         let (alias, purpose) = self.key(&handle)?;
         let Signature { bytes, algorithm, key_version } = signature;
         let signature = KernelSignature { bytes, algorithm, key_version };

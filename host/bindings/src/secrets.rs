@@ -6,7 +6,7 @@ use bulla_kernel::ports::Placement as KernelPlacement;
 use bulla_kernel::secrets::GuestRequest;
 use wasmtime::component::Resource;
 
-use crate::convert::{Answer, name, ok_or_tell, told};
+use crate::convert::{Answer, PAIR, elements, name, ok_or_tell, told};
 use crate::state::HostState;
 use crate::world::bulla::kernel::secrets::{Host, HostSecret, Placement, Request, Response};
 
@@ -37,8 +37,7 @@ impl HostSecret for HostState {
         let remaining = self.meter().remaining();
         let answer = race_deadline(remaining, rooms.secrets.egress().send(outbound)).await?;
         let response = ok_or_tell!(told(rooms.secrets.finish(&mut self.call, answer)));
-        let headers: usize = response.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        self.meter().give(headers + response.body.len())?;
+        self.meter().give(headers(&response.headers) + response.body.len())?;
         Ok(Ok(Response { status: response.status, headers: response.headers, body: response.body }))
     }
 
@@ -49,8 +48,17 @@ impl HostSecret for HostState {
 }
 
 fn size(request: &Request) -> usize {
-    let headers: usize = request.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-    request.method.len() + request.url.len() + headers + request.body.len()
+    let placement = match &request.placement {
+        Placement::Bearer => 0,
+        Placement::Basic(text) | Placement::Header(text) => text.len(),
+    };
+    let fixed = request.method.len() + request.url.len() + placement;
+    fixed + headers(&request.headers) + request.body.len()
+}
+
+fn headers(headers: &[(String, String)]) -> usize {
+    let texts: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    texts + elements(headers, PAIR)
 }
 
 fn guest_request(request: Request) -> GuestRequest {

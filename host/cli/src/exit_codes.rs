@@ -59,10 +59,13 @@ impl Exit {
     /// What a stable error code means for the caller's script.
     pub fn of(code: &str) -> Self {
         match code {
-            "config-invalid" | "policy-invalid" => Self::ConfigInvalid,
+            "config-invalid" | "policy-invalid" | "store-not-durable" => Self::ConfigInvalid,
             "unauthenticated" | "forbidden" => Self::NotAllowed,
-            "busy" | "unavailable" | "idempotency-in-flight" | "request-timeout" => Self::TryAgain,
+            "busy" | "unavailable" | "idempotency-in-flight" | "request-timeout" | "store-full" => {
+                Self::TryAgain
+            }
             "store-locked" => Self::StoreLocked,
+            "store-unwritable" => Self::File,
             "audit-tampered" => Self::AuditTampered,
             "toolchain-missing" => Self::ToolchainMissing,
             "scan-found" => Self::Findings,

@@ -9,6 +9,8 @@ mod commands;
 mod context;
 mod error;
 mod exit_codes;
+#[cfg(feature = "failpoints")]
+mod failpoints;
 mod grants;
 mod input;
 mod metered;

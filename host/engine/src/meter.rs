@@ -272,6 +272,10 @@ impl ResourceLimiter for Meter {
 ///
 /// A hook, and not a deduction in each host function, because generated bindings see the state of the call only, not its
 /// store. Its cost is two calls of a closure for each host call.
+///
+/// The hooks nest: a host function that gives bytes calls the guest's allocator, and what that asks of the engine (`memory.grow`,
+/// a yield at a tick of the epoch) is a host call as well. So what is owed is taken before the guest runs again, whichever way
+/// it comes to run, and is forgotten nowhere.
 pub(crate) fn settle<T: CallState>(
     mut store: StoreContextMut<'_, T>,
     hook: CallHook,
@@ -279,11 +283,9 @@ pub(crate) fn settle<T: CallState>(
     match hook {
         CallHook::CallingHost => {
             let left = store.get_fuel()?;
-            let meter = store.data_mut().meter();
-            meter.fuel_left = left;
-            meter.fuel_owed = 0;
+            store.data_mut().meter().fuel_left = left;
         }
-        CallHook::ReturningFromHost => {
+        CallHook::CallingWasm | CallHook::ReturningFromHost => {
             let owed = std::mem::take(&mut store.data_mut().meter().fuel_owed);
             if owed > 0 {
                 let left = store.get_fuel()?.checked_sub(owed);
@@ -291,7 +293,7 @@ pub(crate) fn settle<T: CallState>(
                 left.ok_or(Trap::OutOfFuel)?;
             }
         }
-        CallHook::CallingWasm | CallHook::ReturningFromWasm => {}
+        CallHook::ReturningFromWasm => {}
     }
     Ok(())
 }

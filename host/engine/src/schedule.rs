@@ -45,7 +45,8 @@ const SIZED_WORK: VariableOperatorCost = VariableOperatorCost {
     ..VariableOperatorCost::new()
 };
 
-/// What a host function costs: `flat`, and `per_byte` for each byte it carries in.
+/// What a host function costs: `flat`, and `per_byte` for each byte it carries in: of texts and of byte lists, and for other lists
+/// what their elements take in the guest's memory (Canonical ABI), so that an element is not free for being empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HostPrice {
     /// `interface.function`, or `interface.resource.method`, as the WIT names them.

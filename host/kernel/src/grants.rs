@@ -128,6 +128,11 @@ impl GrantCell {
         self.0.load_full()
     }
 
+    /// Does anybody else look at this cell?
+    pub(crate) fn is_held(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
     pub fn replace(&self, grants: Grants) {
         self.0.store(Arc::new(grants));
     }

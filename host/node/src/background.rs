@@ -7,18 +7,24 @@ use std::time::Duration;
 
 use bulla_kernel::jobs::{Runner, RunnerConfig};
 use bulla_policy::WATCH_EVERY;
+use bulla_store::Unit;
+use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use crate::clock_watch;
 use crate::host::{Host, JobCalls};
 
 /// How often caches look for changes of other nodes: well below the stated staleness of a second.
 const REFRESH: Duration = Duration::from_millis(250);
 const FLUSH: Duration = Duration::from_secs(1);
-/// How old the view of what tenants keep may be.
+/// How often what tenants keep is looked up; less often where the look takes more than one part in so many of that.
 const MEASURE: Duration = Duration::from_secs(1);
+const MEASURE_SHARE: u32 = 20;
 const SWEEP: Duration = Duration::from_secs(5);
+/// How often a host that cannot write tries whether it can again.
+const RECOVER: Duration = Duration::from_secs(1);
 
 /// The running loops; all of them end when the stop signal comes.
 pub struct Background {
@@ -39,10 +45,18 @@ impl Background {
             }
         });
         tasks.spawn(policies(host.clone(), stop.clone()));
+        let (clock, clock_stop) = (clock_watch::watch(host.clone()), stop.clone());
+        tasks.spawn(async move {
+            tokio::select! {
+                () = clock => {}
+                () = stopped(clock_stop) => {}
+            }
+        });
         every(&mut tasks, host, stop, REFRESH, refresh);
         every(&mut tasks, host, stop, FLUSH, flush);
-        every(&mut tasks, host, stop, MEASURE, measure);
+        tasks.spawn(measure(host.clone(), stop.clone()));
         every(&mut tasks, host, stop, SWEEP, sweep);
+        every(&mut tasks, host, stop, RECOVER, recover);
         Self { tasks }
     }
 
@@ -154,15 +168,48 @@ async fn flush(host: Arc<Host>) {
     report("throttles", host.admission.flush(&origin).await);
 }
 
-async fn measure(host: Arc<Host>) {
-    report("storage", host.storage.refresh(&host.rooms, &host.idempotency).await);
+/// The look reads all that is kept: where that takes long it is looked at less often, so that looking stays a small part of the work.
+async fn measure(host: Arc<Host>, stop: watch::Receiver<bool>) {
+    let looking = async {
+        loop {
+            let started = host.core.clock.monotonic();
+            report("storage", host.storage.refresh(&host.rooms, &host.idempotency).await);
+            let took = host.core.clock.monotonic().saturating_sub(started);
+            sleep(MEASURE.max(took * MEASURE_SHARE)).await;
+        }
+    };
+    tokio::select! {
+        () = looking => {}
+        () = stopped(stop) => {}
+    }
 }
 
 async fn sweep(host: Arc<Host>) {
     let origin = host.origin();
+    if let Ok(all) = host.addons.all() {
+        let live: HashSet<&str> = all.iter().map(|installed| installed.addon.as_str()).collect();
+        host.metrics.retain_addons(|addon| live.contains(addon));
+    }
     report("reservations", host.rooms.sequences.sweep(&origin).await);
     report("approvals", host.rooms.approvals.expire_due().await);
     report("idempotency records", host.idempotency.sweep(&origin).await);
+}
+
+/// A host that told its balancer that it cannot write gets no calls that would show that it can again: it tries by itself, with the
+/// entry that says since when.
+async fn recover(host: Arc<Host>) {
+    let committer = &host.core.committer;
+    let Some(code) = committer.trouble().or_else(|| committer.recovered()) else { return };
+    let mut unit = Unit::default();
+    unit.record(host.origin().entry("store.recovered", "store", json!({"after": code.name})));
+    match committer.commit(unit).await {
+        Ok(()) => {
+            // This entry has told it.
+            let _told = committer.recovered();
+            tracing::info!(after = code.name, "the database can be written again");
+        }
+        Err(error) => tracing::warn!(%error, "the database still cannot be written"),
+    }
 }
 
 fn report<T, E: std::fmt::Display>(what: &str, outcome: Result<T, E>) {

@@ -1,7 +1,7 @@
 //! What the rooms ask about the installed addons: the jobs and actions of their manifests.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use bulla_base::{AddonName, Coded, EntryName, Failure, PartialLimits, TenantId, codes};
@@ -10,6 +10,7 @@ use bulla_kernel::jobs::check_schedule;
 use bulla_kernel::ports::{Catalogue, Fairness, JobSchedule, JobSpec};
 use bulla_signing::Manifest;
 use bulla_signing::manifest::{Fairness as Asked, JobOptions, Schedule};
+use parking_lot::Mutex;
 
 /// The manifests of all installed packages, by digest. Read from a package when it is first seen: its digest was checked,
 /// and a package never changes.
@@ -18,6 +19,23 @@ pub struct Manifests {
     known: ArcSwap<HashMap<String, Arc<Entries>>>,
     /// One look at a time: an earlier one must not undo what a later one found.
     looking: tokio::sync::Mutex<()>,
+    /// Of versions that are about to become active: calls that run at that moment find their jobs and actions all the time.
+    coming: Mutex<HashMap<String, Weak<Entries>>>,
+}
+
+/// Keeps what is coming until [`Manifests::refresh`] has had the time to see it.
+pub struct Coming<'a> {
+    manifests: &'a Manifests,
+    entries: Option<Arc<Entries>>,
+}
+
+impl Drop for Coming<'_> {
+    fn drop(&mut self) {
+        let mut coming = self.manifests.coming.lock();
+        self.entries = None;
+        // The same package may be coming to another tenant as well.
+        coming.retain(|_, entries| entries.strong_count() > 0);
+    }
 }
 
 struct Entries {
@@ -29,7 +47,16 @@ struct Entries {
 
 impl Manifests {
     pub fn new(addons: Arc<Addons>) -> Self {
-        Self { addons, known: ArcSwap::default(), looking: Default::default() }
+        Self { addons, known: ArcSwap::default(), looking: Default::default(), coming: Default::default() }
+    }
+
+    /// To be called before the version becomes active, and held until [`Manifests::refresh`] was called after that.
+    pub fn coming(&self, digest: &str, manifest: &Manifest) -> Coming<'_> {
+        let mut coming = self.coming.lock();
+        let present = coming.get(digest).and_then(Weak::upgrade);
+        let entries = present.unwrap_or_else(|| Arc::new(Entries::of(manifest)));
+        coming.insert(digest.to_owned(), Arc::downgrade(&entries));
+        Coming { manifests: self, entries: Some(entries) }
     }
 
     /// Learns what was installed since, and forgets what is gone. A package that cannot be read keeps no other addon from
@@ -56,9 +83,7 @@ impl Manifests {
     /// What the manifest of the tenant's active version asks for; its code need not load for that.
     pub fn limits(&self, tenant: &TenantId, addon: &AddonName) -> Result<PartialLimits, Failure> {
         let installed = self.addons.get(tenant, addon).map_err(|error| error.failure())?;
-        let known = self.known.load();
-        let entries = known.get(&installed.digest);
-        entries.map(|entries| entries.limits).ok_or_else(|| {
+        self.of(&installed.digest).map(|entries| entries.limits).ok_or_else(|| {
             Failure::new(codes::UNAVAILABLE, "the addon was installed a moment ago; try again")
         })
     }
@@ -71,8 +96,13 @@ impl Manifests {
     }
 
     fn entries(&self, tenant: &TenantId, addon: &AddonName) -> Option<Arc<Entries>> {
-        let installed = self.addons.find(tenant, addon).ok().flatten()?;
-        self.known.load().get(&installed.digest).cloned()
+        let installed = self.addons.last_seen(tenant, addon)?;
+        self.of(&installed.digest)
+    }
+
+    fn of(&self, digest: &str) -> Option<Arc<Entries>> {
+        let known = self.known.load().get(digest).cloned();
+        known.or_else(|| self.coming.lock().get(digest).and_then(Weak::upgrade))
     }
 }
 
@@ -101,7 +131,7 @@ impl Catalogue for Manifests {
     fn scheduled(&self) -> Vec<(TenantId, AddonName, Arc<JobSpec>)> {
         let mut all = Vec::new();
         for installed in self.addons.all().unwrap_or_default().iter().filter(|installed| installed.enabled) {
-            let Some(entries) = self.known.load().get(&installed.digest).cloned() else { continue };
+            let Some(entries) = self.of(&installed.digest) else { continue };
             let scheduled = entries.jobs.values().filter(|spec| spec.schedule != JobSchedule::OnDemand);
             all.extend(
                 scheduled.map(|spec| (installed.tenant.clone(), installed.addon.clone(), spec.clone())),

@@ -9,7 +9,7 @@ use bulla_bindings::Rooms;
 use bulla_egress::{EgressConfig, HttpEgress};
 use bulla_engine::{AotKey, Engine, EngineConfig};
 use bulla_kernel::Core;
-use bulla_kernel::addons::Addons;
+use bulla_kernel::addons::{Addons, Private};
 use bulla_kernel::admission::Admission;
 use bulla_kernel::approvals::Approvals;
 use bulla_kernel::audit::{Audit, AuditJournal, LogName, Query};
@@ -40,6 +40,9 @@ use crate::config::{self, Config};
 use crate::dispatch::{Dispatcher, Parts};
 use crate::storage::Storage;
 use crate::supply::Supply;
+
+/// SQLite's file in the data directory.
+pub(crate) const DATABASE: &str = "bulla.db";
 
 /// Everything of a running host. Made by [`Host::start`]; the background loops are in `background`.
 pub struct Host {
@@ -78,20 +81,28 @@ impl Host {
         let origin = host_origin(&core);
         let audit = Audit::new(core.clone(), &config.audit.origin, master.clone())
             .map_err(|error| error.failure())?;
+        check_master(&config, &audit).await?;
         record_migrations(&core, &audit, &applied).await?;
         audit.start(&origin).await.map_err(|error| error.failure())?;
         let policies = Arc::new(
             PolicySet::load(&config.below_data(&config.policy.directory)).map_err(|error| error.failure())?,
         );
-        let addons = Arc::new(Addons::load_all(core.clone()).await.map_err(|error| error.failure())?);
+        let addons = Addons::load_beside(core.clone(), private(&config)).await;
+        let addons = Arc::new(addons.map_err(|error| error.failure())?);
         let trust = Arc::new(Trust::load(core.clone()).await.map_err(|error| error.failure())?);
         let manifests = Arc::new(Manifests::new(addons.clone()));
         manifests.refresh().await?;
         let rooms = Arc::new(rooms(&config, &core, &manifests, master.clone()).await?);
         let engine = engine(&config, &core, master.as_deref())?;
         let linker = bulla_bindings::linker(&engine).map_err(|error| internal(&error.to_string()))?;
-        let supply =
-            Arc::new(Supply::new(engine.clone(), linker, addons.clone(), trust.clone(), core.clock.clone()));
+        let supply = Arc::new(Supply::new(
+            engine.clone(),
+            linker,
+            addons.clone(),
+            manifests.clone(),
+            trust.clone(),
+            core.clock.clone(),
+        ));
         let admission = Arc::new(Admission::new(core.clone(), config.engine.instances));
         let settings = IdempotencyConfig { ttl: config.idempotency.ttl, ..Default::default() };
         let idempotency = Arc::new(Idempotency::new(core.clone(), settings));
@@ -180,6 +191,33 @@ pub(crate) fn host_origin(core: &Core) -> Origin {
     }
 }
 
+/// What no addon is given, whatever is granted.
+fn private(config: &Config) -> Private {
+    let policies = config.below_data(&config.policy.directory);
+    Private::new([config.data.directory.clone(), config.master_key_file(), policies])
+}
+
+/// A host that was started with a master key once is not started without it or with another one: each call that needs what is
+/// sealed would fail, one by one.
+async fn check_master(config: &Config, audit: &Audit) -> Result<(), Failure> {
+    let Err(error) = audit.check_master().await else { return Ok(()) };
+    let failure = error.failure();
+    let file = config.master_key_file();
+    let (file, variable) = (file.display(), &config.master_key.variable);
+    let text = match failure.code {
+        codes::MASTER_KEY_MISSING => {
+            format!(
+                "the data is sealed under a master key, and there is none in `{file}` or in the variable `{variable}`"
+            )
+        }
+        // The ids name the keys and say nothing about them.
+        codes::MASTER_KEY_WRONG => error.to_string(),
+        _ => return Err(failure),
+    };
+    Err(Failure { message: text, ..failure }
+        .hint("give the key that belongs to this data; a new one opens nothing of it"))
+}
+
 /// From the environment, else from the file; a host without one runs without secrets, keys and cached code.
 fn master_key(config: &Config) -> Result<Option<Arc<MasterKey>>, Failure> {
     if let Some(key) = MasterKey::from_env(&config.master_key.variable).map_err(|error| error.failure())? {
@@ -202,7 +240,7 @@ async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<(Core, Vec<Appli
         let url = config.store.database.clone();
         Db::open_postgres(&PostgresConfig { url, connections: config.store.connections, durability }).await
     } else {
-        let path = config.data.directory.join("bulla.db");
+        let path = config.data.directory.join(DATABASE);
         Db::open_sqlite(&SqliteConfig { path, readers: config.store.connections, durability }).await
     }
     .map_err(|error| error.failure())?;

@@ -1,7 +1,7 @@
 //! `bulla init`: a data directory with a master key, the default policies and an operator's token.
 
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use bulla_kernel::master::MasterKey;
 use bulla_kernel::tokens::NewToken;
 
 use crate::config::Config;
-use crate::host::Host;
+use crate::host::{DATABASE, Host};
 
 /// What was made.
 #[derive(Debug)]
@@ -40,16 +40,27 @@ pub async fn init(config: &Config) -> Result<Initialised, Failure> {
     }
     let key = config.master_key_file();
     let from_environment = std::env::var_os(&config.master_key.variable).is_some();
-    if !key.exists() && !from_environment {
+    let makes_key = !key.exists() && !from_environment;
+    if makes_key && directory.join(DATABASE).exists() {
+        let text = format!("`{}` holds a database, and its master key is not there", directory.display());
+        return Err(Failure::new(codes::MASTER_KEY_MISSING, text)
+            .hint("give the key that belongs to this data; a new one opens nothing of it"));
+    }
+    if makes_key {
         MasterKey::create_file(&key).map_err(|error| error.failure())?;
-        created.push(key);
+        created.push(key.clone());
     }
     let policies = config.below_data(&config.policy.directory);
     if !policies.exists() {
         bulla_policy::write_defaults(&policies).map_err(|error| error.failure())?;
         created.push(policies);
     }
-    let host = Host::start(config.clone()).await?;
+    let host = Host::start(config.clone()).await.inspect_err(|failure| {
+        // A database elsewhere is sealed under another key: one that belongs to nothing must not stay.
+        if makes_key && failure.code == codes::MASTER_KEY_WRONG {
+            let _gone = fs::remove_file(&key);
+        }
+    })?;
     let new = NewToken {
         subject: "operator".parse().map_err(|_| crate::host::internal("a constant subject"))?,
         tenant: None,
@@ -67,7 +78,7 @@ pub async fn init(config: &Config) -> Result<Initialised, Failure> {
 /// of a link counts.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let removed = fs::remove_file(path).or_else(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Ok(()),
+        ErrorKind::NotFound => Ok(()),
         _ => Err(error),
     });
     let open = || fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
@@ -76,7 +87,12 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 
 pub(crate) fn refused(path: &Path, error: &std::io::Error) -> Failure {
     let text = format!("cannot write `{}`: {}", path.display(), error.kind());
-    Failure::new(codes::UNAVAILABLE, text).internal(error.to_string())
+    let code = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => codes::STORE_FULL,
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => codes::STORE_UNWRITABLE,
+        _ => codes::UNAVAILABLE,
+    };
+    Failure::new(code, text).internal(error.to_string())
 }
 
 #[cfg(test)]

@@ -4,10 +4,12 @@
 mod asked;
 mod background;
 mod catalogue;
+mod clock_watch;
 mod code_cache;
 pub mod config;
 mod contract;
 pub mod dispatch;
+mod files;
 mod host;
 mod initialise;
 mod operator;
@@ -22,11 +24,13 @@ use std::sync::Arc;
 use bulla_base::{Coded, Failure, SystemClock};
 use bulla_engine::{Engine, EngineConfig};
 
+pub use background::Background;
 pub use bulla_engine::{is_free, requested};
 pub use bulla_kernel::audit::{BundleError, BundleSummary, verify_bundle};
 pub use bulla_kernel::grants::Grants;
 pub use bulla_server::{Received, Receiver};
 pub use bulla_store::DirectoryLock;
+pub use contract::Contracts;
 pub use host::Host;
 pub use initialise::{Initialised, init};
 pub use serve::{ServerFile, serve};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bulla_base::{AddonName, Coded, Failure, Millis, PartialLimits, TenantId, codes};
 use bulla_engine::Allocation;
+use bulla_kernel::addons::PackageRecord;
 use bulla_kernel::origin::Origin;
 use bulla_kernel::ports::{Accepted, Delivery, Diagnostics, Installer, PolicyAdmin, Quotas};
 use bulla_kernel::trust::{NewTrustedKey, TrustedKey};
@@ -22,15 +23,30 @@ impl Operator {
     pub fn new(host: Arc<Host>) -> Self {
         Self { host }
     }
+
+    /// A package that was refused has no name to believe: the entry is about its digest. The refusal stands whether it could be
+    /// written or not.
+    async fn refused(&self, origin: &Origin, tenant: TenantId, digest: &str, failure: &Failure) {
+        let origin = Origin { tenant: Some(tenant), ..origin.clone() };
+        let detail = json!({"code": failure.code.name});
+        let written = AuditSink::record(self, &origin, "addon.refused", digest, detail).await;
+        if let Err(unwritten) = written {
+            let internal = unwritten.internal.as_deref().unwrap_or_default();
+            tracing::error!(trace = %origin.trace, %unwritten, internal, "a refused package could not be audited");
+        }
+    }
 }
 
 #[async_trait]
 impl Installer for Operator {
     /// The manifest's jobs and actions are known before the answer goes out.
     async fn install(&self, origin: &Origin, delivery: Delivery) -> Result<Accepted, Failure> {
-        let accepted = self.host.supply.install(origin, delivery).await?;
-        self.host.manifests.refresh().await?;
-        Ok(accepted)
+        let (tenant, digest) = (delivery.tenant.clone(), PackageRecord::digest_of(&delivery.package));
+        let installed = self.host.supply.install(origin, delivery).await;
+        if let Err(failure) = &installed {
+            self.refused(origin, tenant, &digest, failure).await;
+        }
+        installed
     }
 
     async fn trust(&self, origin: &Origin, key: NewTrustedKey) -> Result<TrustedKey, Failure> {
@@ -53,9 +69,7 @@ impl Installer for Operator {
         tenant: &TenantId,
         addon: &AddonName,
     ) -> Result<Accepted, Failure> {
-        let accepted = self.host.supply.rollback(origin, tenant, addon).await?;
-        self.host.manifests.refresh().await?;
-        Ok(accepted)
+        self.host.supply.rollback(origin, tenant, addon).await
     }
 }
 
@@ -92,6 +106,10 @@ impl Diagnostics for Operator {
         if !self.host.core.committer.is_running() {
             return Err(Failure::new(codes::UNAVAILABLE, "the committer has stopped"));
         }
+        if let Some(code) = self.host.core.committer.trouble() {
+            return Err(Failure::new(code, code.title)
+                .hint("reading goes on; writing goes on when the cause is gone"));
+        }
         self.host.audit.status().await.map(drop).map_err(|error| error.failure())
     }
 
@@ -112,6 +130,7 @@ impl Diagnostics for Operator {
             "version": env!("CARGO_PKG_VERSION"),
             "database": if host.config.is_postgres() { "postgres" } else { "sqlite" },
             "durability": host.config.store.durability,
+            "writing": host.core.committer.trouble().map_or("ok", |code| code.name),
             "master-key": host.master.as_ref().map(|key| key.id().to_owned()),
             "sealed-under-another-key": {
                 "secrets": host.rooms.secrets.sealed_elsewhere(), "keys": host.rooms.keys.sealed_elsewhere(),

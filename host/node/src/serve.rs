@@ -15,6 +15,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::background::{Background, stopped};
 use crate::config::Config;
+use crate::files;
 use crate::host::{Host, internal};
 use crate::initialise::{refused, write_private};
 use crate::operator::Operator;
@@ -45,7 +46,7 @@ pub async fn serve(
     ready: impl FnOnce(SocketAddr),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
-    let settings = server_config(&config)?;
+    let settings = ServerConfig { max_connections: files::connections(&config)?, ..server_config(&config)? };
     let host = Arc::new(Host::start(config).await?);
     let listen = host.config.server.listen;
     let listener = std::net::TcpListener::bind(listen)
@@ -124,11 +125,11 @@ impl Http {
 fn server_config(config: &Config) -> Result<ServerConfig, Failure> {
     let server = &config.server;
     let settings = ServerConfig {
-        max_connections: server.connections,
         max_header: server.headers,
         header_timeout: server.header_timeout,
         max_body: server.body,
         body_timeout: server.body_timeout,
+        idle_timeout: server.idle_timeout,
         shutdown_grace: server.drain,
         ..ServerConfig::default()
     };

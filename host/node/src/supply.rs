@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use crate::asked::{asked, granted_interfaces, withheld};
+use crate::catalogue::Manifests;
 use crate::contract::Contracts;
 
 /// A verified, compiled addon.
@@ -42,6 +43,7 @@ pub struct Supply {
     engine: Engine,
     linker: bulla_bindings::HostLinker,
     addons: Arc<Addons>,
+    manifests: Arc<Manifests>,
     trust: Arc<Trust>,
     clock: Arc<dyn Clock>,
     active: Mutex<HashMap<Slot, Arc<Code>>>,
@@ -54,10 +56,20 @@ impl Supply {
         engine: Engine,
         linker: bulla_bindings::HostLinker,
         addons: Arc<Addons>,
+        manifests: Arc<Manifests>,
         trust: Arc<Trust>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { engine, linker, addons, trust, clock, active: Mutex::default(), store: ArcSwapOption::empty() }
+        Self {
+            engine,
+            linker,
+            addons,
+            manifests,
+            trust,
+            clock,
+            active: Mutex::default(),
+            store: ArcSwapOption::empty(),
+        }
     }
 
     /// The addon's code, verified and compiled at its first call. The publisher's key is asked for again on each call: a
@@ -158,11 +170,14 @@ impl Installer for Supply {
             publisher: verified.publisher().to_string(),
             asked: asked.clone(),
         };
+        let _coming = self.manifests.coming(&record.digest, verified.manifest());
         let installed = match (&delivery.grants, present) {
             (None, Some(_)) => self.addons.upgrade(origin, &delivery.tenant, &record).await,
             _ => self.addons.install(origin, &delivery.tenant, &record, &grants).await,
         };
-        installed.map(|installed| accepted(&installed)).map_err(|error| error.failure())
+        let accepted = accepted(&*installed.map_err(|error| error.failure())?);
+        self.manifests.refresh().await?;
+        Ok(accepted)
     }
 
     async fn trust(&self, origin: &Origin, mut key: NewTrustedKey) -> Result<TrustedKey, Failure> {
@@ -188,13 +203,17 @@ impl Installer for Supply {
         addon: &AddonName,
     ) -> Result<Accepted, Failure> {
         let current = self.addons.get(tenant, addon).map_err(|error| error.failure())?;
+        let mut coming = None;
         if let Some(previous) = &current.previous {
             // What was good when it was installed may have lost its publisher since.
             let bytes = self.addons.package(previous).await.map_err(|error| error.failure())?;
-            self.verify(bytes)?;
+            coming = Some(self.manifests.coming(previous, self.verify(bytes)?.manifest()));
         }
         let installed = self.addons.rollback(origin, tenant, addon).await;
-        installed.map(|installed| accepted(&installed)).map_err(|error| error.failure())
+        let accepted = accepted(&*installed.map_err(|error| error.failure())?);
+        self.manifests.refresh().await?;
+        drop(coming);
+        Ok(accepted)
     }
 }
 

@@ -38,6 +38,7 @@ impl<'a> Claims<'a> {
                 self.last_call = now;
             }
         }
+        said.key_use(body);
         let event = text("event");
         match event.split_once('.') {
             Some(("sequence", verb)) => said.sequence(verb, self.definitions),
@@ -73,6 +74,17 @@ impl Said<'_> {
 
     fn number(&self, name: &str) -> i64 {
         self.detail[name].as_i64().unwrap_or_default()
+    }
+
+    /// The call left a record under an idempotency key.
+    fn key_use(&mut self, body: &Value) {
+        let used = &body["call"]["idempotency"];
+        if let (Some(record), Some(until), Some(at)) =
+            (used["record"].as_str(), used["until-ms"].as_i64(), body["at-ms"].as_i64())
+        {
+            let fact = Fact::new(Topic::IdempotencyUse, self.log, &[record], Mark::Entry, &self.id);
+            self.facts.push(fact.during(at, until));
+        }
     }
 
     fn sequence(&mut self, verb: &str, definitions: &Definitions) {

@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 
 use crate::ScanError;
-use crate::ledger::{Group, Ledger, Mark, Topic};
+use crate::ledger::{Group, Ledger, Mark, Topic, Use};
 use crate::report::{Kind, Reporter};
 
 pub(crate) async fn all(
     ledger: &mut Ledger,
     reporter: &mut Reporter,
     shares_values: bool,
+    now_ms: i64,
 ) -> Result<(), ScanError> {
     let mut judge = Judge { reporter, shares_values, gone: BTreeMap::new() };
     ledger.each(|group| judge.group(group)).await?;
     judge.unswept();
-    Ok(())
+    ledger.uses(Topic::IdempotencyUse, |uses| key_uses(reporter, uses, now_ms)).await
 }
 
 struct Judge<'a> {
@@ -38,6 +39,8 @@ impl Judge<'_> {
             Topic::ApprovalOpen => self.paired(group, Kind::ApprovalState),
             Topic::IdempotencyKey => self.idempotency_key(group),
             Topic::IdempotencyCall => self.idempotency_call(group),
+            // Judged in order of time.
+            Topic::IdempotencyUse => {}
             Topic::PackageReference => self.package_reference(group),
             _ => self.equal(group),
         }
@@ -231,6 +234,26 @@ impl Judge<'_> {
     }
 }
 
+/// A key runs again only once the record of its last run has expired; until then the record is there.
+fn key_uses(reporter: &mut Reporter, uses: &[Use], now_ms: i64) {
+    let (rows, entries): (Vec<_>, Vec<_>) = uses.iter().partition(|one| one.is_row());
+    let mut add = |kind, at: &Use, text: String| {
+        let (log, index) = at.id.rsplit_once('/').unwrap_or((&at.log, ""));
+        reporter.add(kind, &format!("log {log}"), index, text);
+    };
+    let mut stands: Option<&Use> = None;
+    for entry in entries {
+        if let Some(before) = stands.filter(|before| before.until_ms > entry.from_ms) {
+            let text = format!("the key of the record `{}` ran before, at `{}`", entry.key, before.id);
+            add(Kind::ExecutedTwice, entry, text);
+        }
+        stands = stands.filter(|before| before.until_ms > entry.until_ms).or(Some(entry));
+    }
+    if let Some(last) = stands.filter(|last| last.until_ms > now_ms && rows.is_empty()) {
+        add(Kind::OrphanEntry, last, format!("the `idempotency` row `{}` is not there", last.key));
+    }
+}
+
 /// Where the rows of a topic stand.
 fn table(topic: Topic) -> &'static str {
     match topic {
@@ -246,7 +269,7 @@ fn table(topic: Topic) -> &'static str {
         Topic::Approval | Topic::ApprovalEnd => "approval",
         Topic::ApprovalOpen => "approval_open",
         Topic::ApprovalRules => "approval_rules",
-        Topic::IdempotencyKey | Topic::IdempotencyCall => "idempotency",
+        Topic::IdempotencyKey | Topic::IdempotencyCall | Topic::IdempotencyUse => "idempotency",
         Topic::Secret | Topic::SecretValue => "secret",
         Topic::TenantKey | Topic::PublicKey => "tenant_key",
         Topic::CheckpointKey => "audit_key",

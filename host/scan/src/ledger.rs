@@ -37,7 +37,7 @@ numbered! {
         Sequence, NumberText, Reservation, NumberValue, Committed, Voided, Binding,
         Job, SweptJobs, UniqueKey, Schedule, Circuit,
         Approval, ApprovalEnd, ApprovalOpen, Continuation, ApprovalRules,
-        IdempotencyKey, IdempotencyCall,
+        IdempotencyKey, IdempotencyCall, IdempotencyUse,
         Secret, SecretValue, TenantKey, PublicKey, CheckpointKey,
         Tenant, Token, RevokedToken, TrustedKey, Usage, Migration,
         Package, PackageReference, Installation, InstalledVersion,
@@ -73,17 +73,25 @@ pub(crate) struct Fact {
     pub key: String,
     pub mark: Mark,
     pub weight: i64,
+    /// How long it holds, in epoch milliseconds; its weight is then when it began.
+    pub until_ms: i64,
     /// The row's id, or `<log>/<index>` of the entry.
     pub id: String,
 }
 
 impl Fact {
     pub fn new(topic: Topic, log: &str, key: &[&str], mark: Mark, id: &str) -> Self {
-        Self { topic, log: log.into(), key: key.join(&SEPARATOR.to_string()), mark, weight: 1, id: id.into() }
+        let key = key.join(&SEPARATOR.to_string());
+        Self { topic, log: log.into(), key, mark, weight: 1, until_ms: 0, id: id.into() }
     }
 
     pub fn weight(self, weight: i64) -> Self {
         Self { weight, ..self }
+    }
+
+    /// It holds for this time, in epoch milliseconds.
+    pub fn during(self, from_ms: i64, until_ms: i64) -> Self {
+        Self { weight: from_ms, until_ms, ..self }
     }
 }
 
@@ -120,6 +128,24 @@ impl Group {
     }
 }
 
+/// One fact of a topic whose facts are judged in their order.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct Use {
+    pub log: String,
+    pub key: String,
+    mark: i64,
+    #[sqlx(rename = "weight")]
+    pub from_ms: i64,
+    pub until_ms: i64,
+    pub id: String,
+}
+
+impl Use {
+    pub fn is_row(&self) -> bool {
+        Mark::read(self.mark) == Some(Mark::Row)
+    }
+}
+
 pub(crate) struct Ledger {
     connection: SqliteConnection,
 }
@@ -144,7 +170,8 @@ impl Ledger {
             .synchronous(SqliteSynchronous::Off)
             .pragma("temp_store", "FILE");
         let mut connection = options.connect().await.map_err(ScanError::ledger)?;
-        let table = "CREATE TABLE fact (topic INTEGER, log TEXT, key TEXT, mark INTEGER, weight INTEGER, id TEXT) STRICT";
+        let table = "CREATE TABLE fact (topic INTEGER, log TEXT, key TEXT, mark INTEGER, weight INTEGER, until_ms INTEGER, \
+                     id TEXT) STRICT";
         sqlx::query(table).execute(&mut connection).await.map_err(ScanError::ledger)?;
         Ok(Self { connection })
     }
@@ -161,13 +188,34 @@ impl Ledger {
         let rows: Vec<_> = facts
             .drain(..)
             .map(|fact| {
-                json!([fact.topic as i64, fact.log, fact.key, fact.mark as i64, fact.weight, fact.id])
+                let Fact { topic, log, key, mark, weight, until_ms, id } = fact;
+                json!([topic as i64, log, key, mark as i64, weight, until_ms, id])
             })
             .collect();
-        let insert = "INSERT INTO fact SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5 \
+        let insert = "INSERT INTO fact SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, \
+                      value->>6 \
                       FROM json_each($1)";
         let rows = serde_json::Value::from(rows).to_string();
         sqlx::query(insert).bind(rows).execute(&mut self.connection).await.map_err(ScanError::ledger)?;
+        Ok(())
+    }
+
+    /// The facts about each use of a topic: rows first, then entries in order of time.
+    pub async fn uses(&mut self, topic: Topic, mut judge: impl FnMut(&[Use])) -> Result<(), ScanError> {
+        let all = "SELECT log, key, mark, weight, until_ms, id FROM fact WHERE topic = $1 \
+                   ORDER BY log, key, mark, weight, id";
+        let mut rows = sqlx::query_as::<_, Use>(all).bind(topic as i64).fetch(&mut self.connection);
+        let mut group: Vec<Use> = Vec::new();
+        while let Some(row) = rows.try_next().await.map_err(ScanError::ledger)? {
+            if group.first().is_some_and(|first| first.log != row.log || first.key != row.key) {
+                judge(&group);
+                group.clear();
+            }
+            group.push(row);
+        }
+        if !group.is_empty() {
+            judge(&group);
+        }
         Ok(())
     }
 

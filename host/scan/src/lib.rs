@@ -15,6 +15,7 @@
 
 mod claims;
 mod error;
+mod file;
 mod judge;
 mod ledger;
 mod merkle;
@@ -62,7 +63,7 @@ pub async fn scan(
     progress("verifying the audit log");
     walk::all(&mut source, &mut ledger, &mut reporter, &definitions, progress).await?;
     progress("comparing effects and entries");
-    judge::all(&mut ledger, &mut reporter, source.is_postgres()).await?;
+    judge::all(&mut ledger, &mut reporter, source.is_postgres(), now_ms).await?;
     source.close().await;
     Ok(reporter.into_report())
 }

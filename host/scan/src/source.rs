@@ -51,6 +51,7 @@ impl Source {
                     ScanError::Read(reason) => ScanError::Open { path: path.display().to_string(), reason },
                     other => other,
                 };
+                crate::file::is_whole(path)?;
                 let options =
                     SqliteConnectOptions::new().filename(path).read_only(true).row_buffer_size(READ_AHEAD);
                 let mut connection = options.connect().await.map_err(refused)?;

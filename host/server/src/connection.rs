@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ pub(crate) struct InFlight {
 #[derive(Default)]
 struct Activity {
     running: AtomicUsize,
+    /// A request has come.
+    asked: AtomicBool,
     changed: Notify,
 }
 
@@ -58,21 +60,28 @@ pub(crate) fn builder(config: &ServerConfig) -> Builder<TokioExecutor> {
 }
 
 /// Serves until the client leaves, nothing happens for `idle_timeout`, or `closing` says so. A connection that is asked to end
-/// finishes the requests it has.
+/// finishes the requests it has. One that asks for nothing within `header_timeout` is dropped: HTTP's own timeout for headers begins with
+/// the first byte that tells which HTTP it is.
 pub(crate) async fn run(
     stream: TcpStream,
     router: Router,
     builder: Builder<TokioExecutor>,
-    idle_timeout: Duration,
+    config: &ServerConfig,
     mut closing: watch::Receiver<bool>,
     server: mpsc::Sender<()>,
 ) {
     let activity = Arc::new(Activity::default());
     let service = service(router, activity.clone(), server);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let (idle_timeout, first_timeout) = (config.idle_timeout.duration(), config.header_timeout.duration());
     let mut ending = false;
     loop {
-        let patience = if ending { CLOSE_GRACE } else { idle_timeout };
+        let asked = activity.asked.load(Ordering::Acquire);
+        let patience = match ending {
+            true => CLOSE_GRACE,
+            false if asked => idle_timeout,
+            false => first_timeout,
+        };
         tokio::select! {
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
@@ -82,8 +91,13 @@ pub(crate) async fn run(
             }
             _ = closing.changed(), if !ending => {}
             () = activity.idle_for(patience) => {
-                if ending {
+                let asked_since = activity.asked.load(Ordering::Acquire);
+                if ending || !asked_since {
                     return;
+                }
+                // The first request came and went while the shorter time ran.
+                if !asked {
+                    continue;
                 }
             }
         }
@@ -129,6 +143,7 @@ impl Activity {
 impl Busy {
     fn start(activity: &Arc<Activity>) -> Self {
         activity.running.fetch_add(1, Ordering::AcqRel);
+        activity.asked.store(true, Ordering::Release);
         activity.changed.notify_one();
         Self(activity.clone())
     }

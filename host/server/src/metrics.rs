@@ -1,8 +1,10 @@
 //! What Prometheus scrapes. The server counts requests; the node counts calls, of requests and jobs alike.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bulla_kernel::ports::Usage;
+use prometheus::core::{Collector as _, MetricVec, MetricVecBuilder};
 use prometheus::{
     Counter, CounterVec, Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     Opts, Registry, TextEncoder,
@@ -97,6 +99,15 @@ impl Metrics {
         })
     }
 
+    /// Forgets the series of addons that no tenant has any more. One that comes back counts from zero, as after a restart.
+    pub fn retain_addons(&self, live: impl Fn(&str) -> bool) {
+        forget(&self.calls, &live);
+        forget(&self.call_seconds, &live);
+        forget(&self.call_fuel, &live);
+        forget(&self.call_memory, &live);
+        forget(&self.over_budget, &live);
+    }
+
     /// For metrics of the node's own.
     pub fn registry(&self) -> &Registry {
         &self.registry
@@ -167,6 +178,20 @@ impl Metrics {
 
     pub fn audit_unpublished(&self, age: Duration) {
         self.audit_unpublished.set(age.as_secs_f64());
+    }
+}
+
+/// Removes the series whose label `addon` is not live. A call that ends later brings its series back until the next time.
+fn forget<B: MetricVecBuilder>(series: &MetricVec<B>, live: &impl Fn(&str) -> bool) {
+    for family in series.collect() {
+        for metric in family.get_metric() {
+            let labels: HashMap<&str, &str> =
+                metric.get_label().iter().map(|pair| (pair.name(), pair.value())).collect();
+            if labels.get("addon").is_some_and(|addon| !live(addon)) {
+                // Gone already is as good.
+                drop(series.remove(&labels));
+            }
+        }
     }
 }
 
@@ -264,6 +289,11 @@ mod tests {
             assert!(text.contains(line), "{line}\n{text}");
         }
         drop(running);
-        assert!(String::from_utf8(metrics.text().unwrap()).unwrap().contains("bulla_calls_running 0"));
+        metrics.call("gone", "ok", &usage);
+        metrics.over_budget("gone", "time");
+        metrics.retain_addons(|addon| addon == "einvoice");
+        let text = String::from_utf8(metrics.text().unwrap()).unwrap();
+        assert!(text.contains("bulla_calls_running 0") && !text.contains("gone"), "{text}");
+        assert!(text.contains(r#"bulla_calls_total{addon="einvoice",outcome="ok"} 1"#), "{text}");
     }
 }

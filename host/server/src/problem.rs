@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use bulla_base::{Code, Failure, codes};
+use bulla_base::{Code, Failure, Millis, codes};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::Value;
@@ -43,7 +43,7 @@ pub fn respond(failure: &Failure, trace: &Trace) -> Response {
         code: name,
         detail: &failure.message,
         trace: trace.id.as_str(),
-        retry_after_ms: failure.retry_after.map(|wait| wait.get()),
+        retry_after_ms: wait(failure).map(Millis::get),
         details: failure.details.as_ref(),
         hint: failure.hint,
     };
@@ -51,7 +51,7 @@ pub fn respond(failure: &Failure, trace: &Trace) -> Response {
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
-    if let Some(wait) = failure.retry_after {
+    if let Some(wait) = wait(failure) {
         // Whole seconds (RFC 9110, section 10.2.3): never earlier than meant.
         headers.insert(header::RETRY_AFTER, wait.get().div_ceil(1_000).into());
     }
@@ -59,6 +59,15 @@ pub fn respond(failure: &Failure, trace: &Trace) -> Response {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
+}
+
+/// When the same request makes sense again: as the room says, else by the code. Nothing for what waits for an operator.
+fn wait(failure: &Failure) -> Option<Millis> {
+    failure.retry_after.or(match failure.code {
+        codes::BUSY | codes::UNAVAILABLE => Some(Millis(1_000)),
+        codes::STORE_FULL | codes::STORE_UNWRITABLE => Some(Millis(5_000)),
+        _ => None,
+    })
 }
 
 fn log(failure: &Failure, trace: &Trace) {

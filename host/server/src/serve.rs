@@ -32,6 +32,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Stopped {
     let builder = connection::builder(config);
+    let config = Arc::new(config.clone());
     let places = Arc::new(Semaphore::new(config.max_connections as usize));
     let (close, closing) = watch::channel(false);
     let (server, mut in_flight) = mpsc::channel::<()>(1);
@@ -58,11 +59,10 @@ pub async fn serve(
         };
         // Small responses go out at once.
         let _ = stream.set_nodelay(true);
-        let idle = config.idle_timeout.duration();
-        let run =
-            connection::run(stream, router.clone(), builder.clone(), idle, closing.clone(), server.clone());
+        let (router, builder, config) = (router.clone(), builder.clone(), config.clone());
+        let (closing, server) = (closing.clone(), server.clone());
         connections.spawn(async move {
-            run.await;
+            connection::run(stream, router, builder, &config, closing, server).await;
             drop(place);
         });
     }

@@ -1,5 +1,6 @@
 //! Opening a database, and reading from it.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,6 +11,8 @@ use sqlx::sqlite::{
 };
 
 use crate::error::StoreError;
+use crate::failpoint;
+use crate::promise;
 use crate::sql::{Arg, Row, Sql, postgres_rows, postgres_statement, sqlite_rows};
 
 /// What an acknowledged commit survives.
@@ -64,13 +67,14 @@ impl Db {
             .filename(&config.path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(synchronous)
+            .synchronous(failpoint::synchronous(synchronous))
             .busy_timeout(Duration::from_secs(5))
             .foreign_keys(true);
-        let open = |error: sqlx::Error| open_error(&config.path, &error);
+        let open = |error: sqlx::Error| open_error(&config.path, error);
         // The writer opens first: it creates the file and switches it to WAL, which the readers then find.
         let writer = pool_of(1).connect_with(options.clone()).await.map_err(open)?;
         let readers = pool_of(config.readers).connect_with(options.read_only(true)).await.map_err(open)?;
+        whole(&config.path)?;
         Ok(Self { pool: Pool::Sqlite { readers, writer } })
     }
 
@@ -90,6 +94,9 @@ impl Db {
             .connect_with(options)
             .await
             .map_err(refused)?;
+        if config.durability == Durability::Durable {
+            promise::must_hold(&pool).await?;
+        }
         Ok(Self { pool: Pool::Postgres(pool) })
     }
 
@@ -149,6 +156,39 @@ fn pool_of(connections: u32) -> SqlitePoolOptions {
         .acquire_timeout(ACQUIRE_TIMEOUT)
 }
 
-fn open_error(path: &Path, error: &sqlx::Error) -> StoreError {
-    StoreError::Open { path: path.display().to_string(), reason: error.to_string() }
+/// A file without a log beside it must be as long as its header says (<https://www.sqlite.org/fileformat2.html>, section 1.3): SQLite
+/// itself reads what is missing at the end as empty.
+fn whole(path: &Path) -> Result<(), StoreError> {
+    let io = |error: std::io::Error| StoreError::of_file(path, &error);
+    let log = PathBuf::from(format!("{}-wal", path.display()));
+    if std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        return Ok(());
+    }
+    let mut header = [0; 32];
+    let mut file = std::fs::File::open(path).map_err(io)?;
+    let length = file.metadata().map_err(io)?.len();
+    if length == 0 {
+        return Ok(());
+    }
+    file.read_exact(&mut header)
+        .map_err(|_| StoreError::Corrupt(format!("`{}` has no header", path.display())))?;
+    let size = match u64::from(u16::from_be_bytes([header[16], header[17]])) {
+        1 => 65_536,
+        size => size,
+    };
+    let pages = u64::from(u32::from_be_bytes([header[28], header[29], header[30], header[31]]));
+    if length < size * pages {
+        let text = format!("`{}` has {length} bytes and should have {}", path.display(), size * pages);
+        return Err(StoreError::Corrupt(text));
+    }
+    Ok(())
+}
+
+/// What has a code of its own keeps it: a corrupted or full database is that also at the start.
+fn open_error(path: &Path, error: sqlx::Error) -> StoreError {
+    let reason = error.to_string();
+    match StoreError::from(error) {
+        error if error.stops_all() => error,
+        _ => StoreError::Open { path: path.display().to_string(), reason },
+    }
 }

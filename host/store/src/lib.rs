@@ -7,8 +7,10 @@
 mod commit;
 mod db;
 mod error;
+mod failpoint;
 mod lock;
 mod migrate;
+mod promise;
 mod sql;
 mod table;
 mod tx;
@@ -17,6 +19,7 @@ mod unit;
 pub use commit::{Committer, CommitterConfig, Journal, NoJournal};
 pub use db::{Db, Durability, PostgresConfig, SqliteConfig};
 pub use error::StoreError;
+pub use failpoint::{Step, failpoint, passed};
 pub use lock::DirectoryLock;
 pub use migrate::{AppliedMigration, apply as migrate};
 pub use sql::{Arg, Fingerprint, Row, Sql};

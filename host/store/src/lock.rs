@@ -16,10 +16,7 @@ impl DirectoryLock {
     /// Takes the lock, or says who has it.
     pub fn acquire(directory: &Path) -> Result<Self, StoreError> {
         let path = directory.join("lock");
-        let open = |error: std::io::Error| StoreError::Open {
-            path: path.display().to_string(),
-            reason: error.to_string(),
-        };
+        let open = |error: std::io::Error| StoreError::of_file(&path, &error);
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)

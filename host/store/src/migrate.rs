@@ -23,11 +23,11 @@ pub struct AppliedMigration {
 pub async fn apply(db: &Db) -> Result<Vec<AppliedMigration>, StoreError> {
     let migrator = match &db.pool {
         Pool::Sqlite { writer, .. } => {
-            SQLITE.run(writer).await.map_err(|error| refused(&error))?;
+            SQLITE.run(writer).await.map_err(refused)?;
             &SQLITE
         }
         Pool::Postgres(pool) => {
-            POSTGRES.run(pool).await.map_err(|error| refused(&error))?;
+            POSTGRES.run(pool).await.map_err(refused)?;
             &POSTGRES
         }
     };
@@ -41,13 +41,18 @@ pub async fn apply(db: &Db) -> Result<Vec<AppliedMigration>, StoreError> {
         .collect())
 }
 
-fn refused(error: &MigrateError) -> StoreError {
-    let version = match error {
+fn refused(error: MigrateError) -> StoreError {
+    let reason = error.to_string();
+    let (version, inner) = match error {
         MigrateError::VersionMismatch(version)
         | MigrateError::VersionMissing(version)
-        | MigrateError::Dirty(version)
-        | MigrateError::ExecuteMigration(_, version) => *version,
-        _ => 0,
+        | MigrateError::Dirty(version) => (version, None),
+        MigrateError::ExecuteMigration(inner, version) => (version, Some(inner)),
+        MigrateError::Execute(inner) => (0, Some(inner)),
+        _ => (0, None),
     };
-    StoreError::Migration { version, reason: error.to_string() }
+    match inner.map(StoreError::from) {
+        Some(error) if error.stops_all() => error,
+        _ => StoreError::Migration { version, reason },
+    }
 }

@@ -38,7 +38,12 @@ pub struct Cli(Command);
 
 impl Cli {
     pub fn new<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Self {
-        let mut command = Command::new(binary());
+        Self::of(binary(), args)
+    }
+
+    /// Of another build than the one under test.
+    pub fn of<S: AsRef<OsStr>>(binary: &Path, args: impl IntoIterator<Item = S>) -> Self {
+        let mut command = Command::new(binary);
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy().into_owned();
             if text.starts_with("BULLA_") && !text.starts_with("BULLA_GUEST_") {

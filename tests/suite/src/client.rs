@@ -48,6 +48,11 @@ impl Client {
         self.finish(self.request(Method::GET, path))
     }
 
+    /// `Err`: nobody answered.
+    pub fn try_get(&self, path: &str) -> Result<Reply, reqwest::Error> {
+        self.try_finish(self.request(Method::GET, path))
+    }
+
     pub fn post(&self, path: &str, body: &Value) -> Reply {
         self.finish(self.with_body(Method::POST, path, body))
     }
@@ -72,8 +77,23 @@ impl Client {
 
     /// Calls `<addon>/<action>` with an `Idempotency-Key`.
     pub fn call_once(&self, tenant: &str, action: &str, key: &str, input: &Value) -> Reply {
+        self.finish(self.once(tenant, action, key, input))
+    }
+
+    /// The same where the server may die. `Err`: nobody answered.
+    pub fn try_call_once(
+        &self,
+        tenant: &str,
+        action: &str,
+        key: &str,
+        input: &Value,
+    ) -> Result<Reply, reqwest::Error> {
+        self.try_finish(self.once(tenant, action, key, input))
+    }
+
+    fn once(&self, tenant: &str, action: &str, key: &str, input: &Value) -> RequestBuilder {
         let request = self.with_body(Method::POST, &action_path(tenant, action), input);
-        self.finish(request.header("idempotency-key", key))
+        request.header("idempotency-key", key)
     }
 
     /// A request as the test makes it up.

@@ -10,6 +10,10 @@ pub struct Component {
     pub outer: String,
     /// Fields of the main module.
     pub fields: String,
+    /// The body of its allocator, where it is not the one that is right: parameters 0 to 3, result a place. It never frees.
+    pub realloc: String,
+    /// Its main module alone, which is no component.
+    pub core: bool,
     /// The body of `run`: a pointer to the answer is wanted. `$ok` makes one of a pointer and a length.
     pub body: String,
 }
@@ -32,9 +36,12 @@ impl Component {
         Self { body: body.to_owned(), ..Self::default() }
     }
 
-    /// The bytes, with the contract in them.
+    /// The bytes, with the contract in them; a core module takes none.
     pub fn bytes(&self) -> Vec<u8> {
         let bytes = wat::parse_str(self.text()).unwrap();
+        if self.core {
+            return bytes;
+        }
         let go = EntryContract {
             name: "go".parse().unwrap(),
             doc: String::new(),
@@ -44,9 +51,20 @@ impl Component {
         Contract { actions: vec![go], jobs: Vec::new() }.write(&bytes).unwrap()
     }
 
+    /// With more fields of the main module.
+    pub fn and_fields(mut self, fields: &str) -> Self {
+        self.fields.push_str(fields);
+        self
+    }
+
     fn text(&self) -> String {
-        let Self { outer, fields, body } = self;
-        format!("(component {TYPES} {outer} (core module $main {fields} {ANSWER} {RUN} {body})) {EXPORTS})")
+        let Self { outer, fields, body, realloc, core } = self;
+        let realloc = if realloc.is_empty() { ALLOCATE } else { realloc };
+        let module = format!("{fields} {ANSWER} {REALLOC} {realloc}) {RUN} {body})");
+        match core {
+            true => format!("(module {module})"),
+            false => format!("(component {TYPES} {outer} (core module $main {module}) {EXPORTS})"),
+        }
     }
 }
 
@@ -56,15 +74,11 @@ const TYPES: &str = r#"
     (export "failure" (type (eq $r)))))
 (alias export $types "failure" (type $failure))"#;
 
-/// Memory, an allocator that never frees, and how an answer is laid out at 16.
+/// Memory, and how an answer is laid out at 16.
 const ANSWER: &str = r#"
 (memory (export "memory") 2)
 (data (i32.const 64) "{}")
 (global $top (mut i32) (i32.const 4096))
-(func (export "realloc") (param i32 i32 i32) (param $new i32) (result i32) (local $at i32)
-    (local.set $at (i32.and (i32.add (global.get $top) (i32.const 7)) (i32.const -8)))
-    (global.set $top (i32.add (local.get $at) (local.get $new)))
-    (local.get $at))
 (func $ok (param $ptr i32) (param $len i32) (result i32)
     (i32.store8 (i32.const 16) (i32.const 0))
     (i32.store (i32.const 20) (local.get $ptr))
@@ -72,6 +86,14 @@ const ANSWER: &str = r#"
     (i32.const 16))
 (func (export "describe") (result i32)
     (i32.store (i32.const 16) (i32.const 64)) (i32.store (i32.const 20) (i32.const 2)) (i32.const 16))"#;
+
+const REALLOC: &str =
+    r#"(func (export "realloc") (param i32 i32 i32) (param $new i32) (result i32) (local $at i32)"#;
+
+const ALLOCATE: &str = r#"
+    (local.set $at (i32.and (i32.add (global.get $top) (i32.const 7)) (i32.const -8)))
+    (global.set $top (i32.add (local.get $at) (local.get $new)))
+    (local.get $at)"#;
 
 const RUN: &str = r#"(func $run (export "run") (param i32 i32 i32 i32) (result i32)"#;
 

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod client;
 pub mod component;
 pub mod invoices;
+pub mod neighbour;
 pub mod patience;
 pub mod receiver;
 pub mod server;

@@ -89,6 +89,7 @@ pub struct Receiver {
     address: std::net::SocketAddr,
     arrived: Arc<Mutex<Vec<Request>>>,
     stopped: Arc<AtomicBool>,
+    keeps: Arc<AtomicBool>,
 }
 
 impl Receiver {
@@ -96,16 +97,19 @@ impl Receiver {
     pub fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let receiver = Self { address, arrived: Arc::default(), stopped: Arc::default() };
+        let keeps = Arc::new(AtomicBool::new(true));
+        let receiver = Self { address, arrived: Arc::default(), stopped: Arc::default(), keeps };
         let (arrived, stopped, answer) =
             (receiver.arrived.clone(), receiver.stopped.clone(), Arc::new(answer));
+        let keeps = receiver.keeps.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if stopped.load(Ordering::Relaxed) {
                     return;
                 }
                 let (arrived, answer) = (arrived.clone(), answer.clone());
-                std::thread::spawn(move || serve(stream, &arrived, answer.as_ref()));
+                let keeps = keeps.load(Ordering::Relaxed);
+                std::thread::spawn(move || serve(stream, keeps.then_some(&*arrived), answer.as_ref()));
             }
         });
         receiver
@@ -114,6 +118,13 @@ impl Receiver {
     /// Answers 200 to everything.
     pub fn willing() -> Self {
         Self::start(|_| Answer::status(200).body("{}"))
+    }
+
+    /// Answers 200 to everything and keeps nothing of it: for what runs for long.
+    pub fn discarding() -> Self {
+        let receiver = Self::willing();
+        receiver.keeps.store(false, Ordering::Relaxed);
+        receiver
     }
 
     /// Refuses the first so many requests with 503.
@@ -153,11 +164,11 @@ impl Drop for Receiver {
 
 fn serve(
     mut stream: TcpStream,
-    arrived: &Mutex<Vec<Request>>,
+    arrived: Option<&Mutex<Vec<Request>>>,
     answer: &(dyn Fn(&Request) -> Answer + Send + Sync),
 ) {
     let Some(mut request) = read(&stream) else { return };
-    {
+    if let Some(arrived) = arrived {
         let mut all = arrived.lock().unwrap();
         request.number = all.len() + 1;
         all.push(request.clone());

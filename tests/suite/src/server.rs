@@ -1,6 +1,8 @@
 //! A data directory, and the server on it.
 
+use std::ffi::OsString;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::Duration;
@@ -16,11 +18,21 @@ use crate::patience::{until, within};
 /// A data directory that `bulla init` made. Gone with its value.
 pub struct Data {
     dir: TempDir,
+    /// What its servers run, where it is not the binary under test.
+    binary: Option<PathBuf>,
+    /// What its command lines and servers find in their environment.
+    env: Vec<(String, OsString)>,
 }
 
 impl Data {
     pub fn init() -> Self {
-        let data = Self { dir: tempfile::tempdir().unwrap() };
+        Self::init_in(&[])
+    }
+
+    /// In this environment, which its command lines and servers find as well: `BULLA_STORE_DATABASE` for another database.
+    pub fn init_in(env: &[(&str, &str)]) -> Self {
+        let mut data = Self { dir: tempfile::tempdir().unwrap(), binary: None, env: Vec::new() };
+        env.iter().for_each(|(name, value)| data.env(name, *value));
         data.cli(["init"]).run().succeeds();
         data
     }
@@ -41,7 +53,28 @@ impl Data {
 
     /// A command line on this data directory.
     pub fn cli<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Cli {
-        Cli::new(args).env("BULLA_DATA", self.path())
+        self.placed(Cli::new(args))
+    }
+
+    /// From now on its command lines and servers find this in their environment.
+    pub fn env(&mut self, name: &str, value: impl Into<OsString>) {
+        self.env.retain(|(known, _)| known != name);
+        self.env.push((name.to_owned(), value.into()));
+    }
+
+    /// From now on they do not.
+    pub fn env_remove(&mut self, name: &str) {
+        self.env.retain(|(known, _)| known != name);
+    }
+
+    /// From now on its servers are of another build.
+    pub fn serve_with(&mut self, binary: impl Into<PathBuf>) {
+        self.binary = Some(binary.into());
+    }
+
+    fn placed(&self, cli: Cli) -> Cli {
+        let cli = cli.env("BULLA_DATA", self.path());
+        self.env.iter().fold(cli, |cli, (name, value)| cli.env(name, value))
     }
 
     /// Writes the configuration file that the directory's servers read.
@@ -80,12 +113,23 @@ impl Server {
     pub fn on(data: Data) -> Self {
         let child = spawn(&data);
         let mut server = Self { data, child, url: String::new() };
-        server.wait_until_ready();
+        server.until_ready().unwrap_or_else(|status| panic!("the server ended with {status}"));
         server
     }
 
     pub fn data(&self) -> &Data {
         &self.data
+    }
+
+    /// For the next start.
+    pub fn data_mut(&mut self) -> &mut Data {
+        &mut self.data
+    }
+
+    /// Writes a line to its stdin. One that has ended hears nothing.
+    pub fn tell(&mut self, line: &str) {
+        let stdin = self.child.stdin.as_mut().unwrap();
+        let _ended = writeln!(stdin, "{line}").and_then(|()| stdin.flush());
     }
 
     pub fn pid(&self) -> u32 {
@@ -119,6 +163,11 @@ impl Server {
         self.wait_for_end(Duration::from_secs(60))
     }
 
+    /// How it ended, where it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     pub fn wait_for_end(&mut self, time: Duration) -> ExitStatus {
         within(time, || self.child.try_wait().unwrap())
             .unwrap_or_else(|| panic!("the server did not stop within {} s", time.as_secs()))
@@ -126,23 +175,31 @@ impl Server {
 
     /// A new process on the same data directory, after `kill` or `stop`.
     pub fn start_again(&mut self) {
-        self.child = spawn(&self.data);
-        self.wait_until_ready();
+        self.try_start_again().unwrap_or_else(|status| panic!("the server ended with {status}"));
     }
 
-    fn wait_until_ready(&mut self) {
+    /// The same where it may end before it is ready: then how.
+    pub fn try_start_again(&mut self) -> Result<(), ExitStatus> {
+        self.child = spawn(&self.data);
+        self.until_ready()
+    }
+
+    fn until_ready(&mut self) -> Result<(), ExitStatus> {
         let pid = self.child.id();
         let file = self.data.path().join("server.json");
-        let url = until("the server to start", || {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                panic!("the server ended with {status}");
+        self.url = until("the server to start", || {
+            if let Some(status) = self.ended() {
+                return Some(Err(status));
             }
             let running: Value = serde_json::from_str(&fs::read_to_string(&file).ok()?).ok()?;
-            (running["pid"] == pid).then(|| running["url"].as_str().unwrap().trim_end_matches('/').to_owned())
-        });
-        self.url = url;
+            let url = || running["url"].as_str().unwrap().trim_end_matches('/').to_owned();
+            (running["pid"] == pid).then(|| Ok(url()))
+        })?;
         let client = Client::new(&self.url, None);
-        until("the server to be ready", || (client.get("/readyz").status == 200).then_some(()));
+        until("the server to be ready", || match client.try_get("/readyz") {
+            Ok(reply) => (reply.status == 200).then_some(Ok(())),
+            Err(_) => self.ended().map(Err),
+        })
     }
 }
 
@@ -161,8 +218,12 @@ impl Drop for Server {
 /// On a free port of loopback, with its log in a file.
 fn spawn(data: &Data) -> Child {
     let log = fs::File::options().create(true).append(true).open(data.log()).unwrap();
-    let mut command = data.cli(["serve"]).env("BULLA_SERVER_LISTEN", "127.0.0.1:0").into_command();
-    command.stdout(Stdio::null()).stderr(log).spawn().unwrap()
+    let cli = match &data.binary {
+        Some(binary) => data.placed(Cli::of(binary, ["serve"])),
+        None => data.cli(["serve"]),
+    };
+    let mut command = cli.env("BULLA_SERVER_LISTEN", "127.0.0.1:0").into_command();
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).spawn().unwrap()
 }
 
 /// True where nobody listens any more.

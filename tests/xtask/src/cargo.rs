@@ -58,16 +58,30 @@ pub fn target_dir(root: &Path) -> Result<PathBuf, Failure> {
 
 /// Builds the `bulla` binary in the dev profile, with a bar, and says where it is.
 pub fn build_bulla(root: &Path) -> Result<PathBuf, Failure> {
-    let progress = Progress::of("build bulla", packages(root, "bulla-cli"));
+    build(root, "build bulla", &[])
+}
+
+/// The same with failpoints, as a copy: cargo has one place for both.
+pub fn build_faulty(root: &Path) -> Result<PathBuf, Failure> {
+    let built = build(root, "build bulla with failpoints", &["--features", "bulla-cli/failpoints"])?;
+    let dir = target_dir(root)?.join("faults");
+    let copy = dir.join("bulla");
+    // A running server keeps the file that it was started from.
+    let replaced = std::fs::create_dir_all(&dir).and_then(|()| match std::fs::remove_file(&copy) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => std::fs::copy(built, &copy),
+    });
+    replaced.map_err(Failure::io("copy the binary with failpoints"))?;
+    Ok(copy)
+}
+
+fn build(root: &Path, task: &str, features: &[&str]) -> Result<PathBuf, Failure> {
+    let progress = Progress::of(task, packages(root, "bulla-cli"));
     let mut child = command(root)
-        .args([
-            "build",
-            "--quiet",
-            "--locked",
-            "--package",
-            "bulla-cli",
-            "--message-format=json-render-diagnostics",
-        ])
+        // Features are those of the whole workspace, as for its tests: what is built here is not built again there.
+        .args(["build", "--quiet", "--locked", "--workspace", "--bin", "bulla"])
+        .arg("--message-format=json-render-diagnostics")
+        .args(features)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -88,7 +102,7 @@ pub fn build_bulla(root: &Path) -> Result<PathBuf, Failure> {
         None => {
             progress.failed();
             stop::check()?;
-            Err(Failure::new(Exit::Build, format!("`cargo build --package bulla-cli` failed ({status})")))
+            Err(Failure::new(Exit::Build, format!("`cargo build --bin bulla` failed ({status})")))
         }
     }
 }

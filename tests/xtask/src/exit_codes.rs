@@ -53,6 +53,10 @@ exits! {
     AddonTests = 26, "addon-tests";
     /// A dependency's licence or source is not allowed
     Deny = 27, "deny";
+    /// A fuzz target breaks one of its laws
+    Fuzz = 28, "fuzz";
+    /// The benchmarks could not run
+    Bench = 29, "bench";
     /// A published WIT package has changed
     Frozen = 30, "frozen";
     /// Stopped by a signal

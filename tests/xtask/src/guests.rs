@@ -55,6 +55,11 @@ pub fn addon(bulla: &Path, dir: &Path) -> Result<(), Failure> {
     finish(bulla, dir, &[])
 }
 
+/// `bulla build` of one project into `out`.
+pub fn one(bulla: &Path, dir: &Path, out: &Path) -> Result<(), Failure> {
+    finish(bulla, dir, &["--out".as_ref(), out.as_os_str()])
+}
+
 fn finish(bulla: &Path, dir: &Path, args: &[&OsStr]) -> Result<(), Failure> {
     eprintln!("bulla build {}", dir.file_name().unwrap_or_default().to_string_lossy());
     let mut build = Command::new(bulla);

@@ -1,14 +1,17 @@
 //! The tasks of this repository: `cargo xtask <task>`. Talk goes to stderr, data to stdout.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod cargo;
 mod demo;
 mod exit_codes;
 mod failure;
 mod freeze;
+mod fuzz;
 mod guests;
 mod postgres;
 mod progress;
+mod soak;
 mod stop;
 mod test;
 
@@ -33,6 +36,10 @@ enum Task {
     Test(test::Options),
     /// From the source to an issued invoice on one screen
     Demo(demo::Options),
+    /// The cost of a call, beside its peers and the machine's limits
+    Bench(bench::Options),
+    /// Load for half an hour while addons come, change and go: memory, descriptors and places stay flat
+    Soak(soak::Options),
     /// Start a throw-away PostgreSQL and print the variable that the tests read, until Ctrl-C
     Postgres,
     /// Build the guests of the tests and the first-party addons, and print the variable that the tests read
@@ -41,6 +48,8 @@ enum Task {
     Fmt,
     /// Write the sums of the WIT packages to wit/FROZEN; refuses where a published version has changed
     Freeze(freeze::Options),
+    /// Fuzz one target, guided by coverage; needs a C++ compiler
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
@@ -58,10 +67,13 @@ fn run(task: Task) -> Result<(), Failure> {
     match task {
         Task::Test(options) => test::run(&root, &options),
         Task::Demo(options) => demo::run(&root, &options),
+        Task::Bench(options) => bench::run(&root, &options),
+        Task::Soak(options) => soak::run(&root, &options),
         Task::Postgres => postgres::serve(),
         Task::Guests => guests::run(&root),
         Task::Fmt => test::fmt(&root, false),
         Task::Freeze(options) => freeze::run(&root, &options),
+        Task::Fuzz(options) => fuzz::run(&root, &options),
     }
 }
 

@@ -12,10 +12,12 @@ use crate::exit_codes::Exit;
 use crate::failure::Failure;
 use crate::postgres::{self, Binaries, Server};
 use crate::progress::seconds;
-use crate::{cargo, guests, stop};
+use crate::{bench, cargo, guests, stop};
 
 /// Where the tests find the `bulla` binary.
-const BINARY: &str = "BULLA_TEST_BINARY";
+pub const BINARY: &str = "BULLA_TEST_BINARY";
+/// Where they find the one that fails where it is told to.
+const FAULTY: &str = "BULLA_TEST_FAULTY";
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -35,7 +37,7 @@ enum Step {
     Tidy,
     /// No lint fires
     Clippy,
-    /// The `bulla` binary
+    /// The `bulla` binary, and one with failpoints
     Build,
     /// The guests of the tests and the first-party addons
     Guests,
@@ -63,6 +65,7 @@ impl Step {
 #[derive(Default)]
 struct Made {
     bulla: Option<PathBuf>,
+    faulty: Option<PathBuf>,
     guests: Option<PathBuf>,
 }
 
@@ -99,6 +102,8 @@ fn run_step(step: Step, root: &Path, made: &mut Made) -> Result<(), Failure> {
         Step::Tidy => tidy(root),
         Step::Clippy => clippy(root),
         Step::Build => {
+            // The plain one last: what cargo leaves in its own place is for use.
+            made.faulty = Some(cargo::build_faulty(root)?);
             made.bulla = Some(cargo::build_bulla(root)?);
             Ok(())
         }
@@ -131,14 +136,18 @@ fn install(root: &Path) -> Result<(), Failure> {
     Binaries::find_or_install().map(|_| ())
 }
 
-/// The workspace and every guest; `check` changes nothing.
+/// The workspace, every guest and the benchmarks; `check` changes nothing.
 pub fn fmt(root: &Path, check: bool) -> Result<(), Failure> {
     let mode: &[&str] = if check { &["--check"] } else { &[] };
     cargo::run(root, &[&["fmt", "--all"], mode].concat(), Exit::Fmt)?;
-    for dir in guests::crates(root, guests::ADDONS)?.iter().chain(&guests::crates(root, guests::TESTS)?) {
-        cargo::run(dir, &[&["fmt"], mode].concat(), Exit::Fmt)?;
+    for folder in [guests::ADDONS, guests::TESTS, bench::PEERS] {
+        for dir in guests::crates(root, folder)? {
+            cargo::run(&dir, &[&["fmt"], mode].concat(), Exit::Fmt)?;
+        }
     }
-    Ok(())
+    // Without `--all`, which would take the host's crates in again.
+    let bench = ["fmt", "--package", "bulla-bench", "--package", "bulla-bench-extism"];
+    cargo::run(&root.join(bench::DIR), &[&bench, mode].concat(), Exit::Fmt)
 }
 
 fn tidy(root: &Path) -> Result<(), Failure> {
@@ -168,6 +177,7 @@ fn tests(root: &Path, made: &Made) -> Result<(), Failure> {
     };
     tests.env(postgres::VARIABLE, server.url());
     tests.envs(made.bulla.as_ref().map(|bulla| (BINARY, bulla)));
+    tests.envs(made.faulty.as_ref().map(|faulty| (FAULTY, faulty)));
     tests.envs(made.guests.as_ref().map(|guests| (guests::VARIABLE, guests)));
     cargo::succeed(&mut tests, Exit::Tests)
 }

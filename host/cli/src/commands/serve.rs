@@ -21,6 +21,8 @@ const INTERRUPTED: i32 = 130;
 pub fn run(context: &Context) -> Result<(), CliError> {
     let config = context.config()?.config;
     start_log()?;
+    #[cfg(feature = "failpoints")]
+    let _until_the_end = crate::failpoints::listen();
     let output = context.output;
     let ready = move |address: std::net::SocketAddr| {
         let url = format!("http://{address}");

@@ -68,6 +68,20 @@ async fn fuel_is_taken_before_the_effect() {
     assert_eq!(ran.usage.fuel, ran.usage.limits.fuel);
 }
 
+/// What a guest's allocator asks of the engine comes between a host function and its end.
+#[tokio::test]
+async fn the_price_is_taken_where_the_allocator_grows_the_memory_as_well() {
+    let body = |length| format!("(call $give (i32.const {length}) (i32.const 128)) (call $done)");
+    for length in [10, 60_000, 600_000] {
+        let ran = once(&with_host(&body(length)), &limits()).await;
+        assert_eq!((ran.output(), ran.usage.calls["log.give"]), (b"{}".as_slice(), 1));
+        assert!(ran.usage.fuel.0 >= GIVE.flat, "{length} bytes for {} of fuel", ran.usage.fuel.0);
+    }
+    // And before the allocator runs: it does not live on what is owed.
+    let poor = Limits { fuel: Fuel(GIVE.flat + 40), ..limits() };
+    assert_eq!(once(&with_host(&body(600_000)), &poor).await.kind(), FailureKind::FuelExhausted);
+}
+
 #[tokio::test]
 async fn a_waiting_host_function_races_the_deadline() {
     let limits = Limits { deadline: Millis(50), ..limits() };

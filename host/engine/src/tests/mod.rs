@@ -137,24 +137,28 @@ pub const HOST: &str = r#"
     (export "thing" (type $thing (sub resource)))
     (export "take" (func (param "bytes" (list u8))))
     (export "make" (func (result (own $thing))))
+    (export "give" (func (param "length" u32) (result (list u8))))
     (export "wait" (func))
     (export "hang" (func))))
 (core func $take (canon lower (func $host "take") (memory $memory)))
 (core func $make (canon lower (func $host "make")))
+(core func $give (canon lower (func $host "give") (memory $memory) (realloc $realloc)))
 (core func $wait (canon lower (func $host "wait")))
 (core func $hang (canon lower (func $host "hang")))"#;
 
 pub const WITH_HOST: &str = r#"
 (with "host" (instance
-    (export "take" (func $take)) (export "make" (func $make)) (export "wait" (func $wait)) (export "hang" (func $hang))))"#;
+    (export "take" (func $take)) (export "make" (func $make)) (export "give" (func $give)) (export "wait" (func $wait)) (export "hang" (func $hang))))"#;
 
 pub const HOST_FIELDS: &str = r#"
 (import "host" "take" (func $take (param i32 i32)))
 (import "host" "make" (func $make (result i32)))
+(import "host" "give" (func $give (param i32 i32)))
 (import "host" "wait" (func $wait))
 (import "host" "hang" (func $hang))"#;
 
 pub const TAKE: HostPrice = HostPrice { name: "log.take", flat: 1_000, per_byte: 2 };
+pub const GIVE: HostPrice = HostPrice { name: "log.give", flat: 100_000, per_byte: 0 };
 
 struct Thing;
 
@@ -171,6 +175,11 @@ pub fn linker(engine: &Engine) -> Linker<State> {
         store.data_mut().meter().charge(&TAKE, bytes.len())?;
         store.data_mut().effects += 1;
         Ok(())
+    })
+    .unwrap();
+    host.func_wrap("give", |mut store: wasmtime::StoreContextMut<'_, State>, (length,): (u32,)| {
+        store.data_mut().meter().charge(&GIVE, 0)?;
+        Ok((vec![b'x'; length as usize],))
     })
     .unwrap();
     host.func_wrap("make", |_, (): ()| Ok((Resource::<Thing>::new_own(1),))).unwrap();

@@ -19,6 +19,8 @@ pub enum AddonError {
     NotText,
     #[error("a granted directory is named by its whole path, without `..`")]
     Directory,
+    #[error("the directory reaches the host's own files: its data, its policies or its master key")]
+    Private,
     #[error("`{addon}` is not installed in `{tenant}`")]
     NotInstalled { tenant: TenantId, addon: AddonName },
     #[error("there is no package `{digest}`")]
@@ -44,7 +46,8 @@ impl Coded for AddonError {
             | Self::Publisher
             | Self::NotAsked { .. }
             | Self::NotText
-            | Self::Directory => codes::INVALID,
+            | Self::Directory
+            | Self::Private => codes::INVALID,
             Self::NotInstalled { .. } | Self::NoPackage { .. } => codes::NOT_FOUND,
             Self::AlreadyInstalled { .. } | Self::VersionReused { .. } | Self::NothingBefore { .. } => {
                 codes::CONFLICT

@@ -23,6 +23,7 @@
 mod change;
 mod error;
 mod model;
+mod private;
 mod service;
 mod store;
 #[cfg(test)]
@@ -31,4 +32,5 @@ mod view;
 
 pub use error::AddonError;
 pub use model::{Installed, PACKAGE_MAX, PackageRecord, VersionRecord};
+pub use private::Private;
 pub use service::Addons;

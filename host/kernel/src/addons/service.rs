@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::change::{self, Change, Doing, How};
 use super::error::AddonError;
 use super::model::{Installed, PackageRecord, VersionRecord, check_asked};
+use super::private::Private;
 use super::store::{self, INSTALLS, InstallRow, NewPackageRow, PACKAGES, VERSIONS, VersionRow, grants_json};
 use super::view::{Cells, Place, View};
 use crate::Core;
@@ -28,9 +29,14 @@ pub struct Addons {
 }
 
 impl Addons {
-    /// Reads what is installed.
+    /// Reads what is installed, on a host without files of its own.
     pub async fn load_all(core: Core) -> Result<Self, AddonError> {
-        let cells = Cells::default();
+        Self::load_beside(core, Private::default()).await
+    }
+
+    /// Reads what is installed. No grant reaches the private files: a new one is refused, an old one gives no directory.
+    pub async fn load_beside(core: Core, private: Private) -> Result<Self, AddonError> {
+        let cells = Cells::beside(private);
         let view = View::read(&core, &cells).await?;
         Ok(Self {
             core,
@@ -46,6 +52,12 @@ impl Addons {
         let view = self.view.load();
         self.must_be_fresh(&view)?;
         Ok(view.installed.get(&(tenant.clone(), addon.clone())).cloned())
+    }
+
+    /// The same however old the view is: for a call that was let in, which had a fresh one. To such a call "not now" must not
+    /// look like "there is none".
+    pub fn last_seen(&self, tenant: &TenantId, addon: &AddonName) -> Option<Arc<Installed>> {
+        self.view.load().installed.get(&(tenant.clone(), addon.clone())).cloned()
     }
 
     pub fn get(&self, tenant: &TenantId, addon: &AddonName) -> Result<Arc<Installed>, AddonError> {
@@ -92,6 +104,7 @@ impl Addons {
         grants: &Grants,
     ) -> Result<Arc<Installed>, AddonError> {
         check_asked(&package.asked, grants)?;
+        self.check_private(grants)?;
         self.place(origin, tenant, package, How::Install(grants)).await
     }
 
@@ -172,6 +185,7 @@ impl Addons {
         let writing = self.writing.lock().await;
         let mut row = self.installed_row(tenant, addon).await?;
         check_asked(&row.asked()?, grants)?;
+        self.check_private(grants)?;
         if row.granted()? != *grants {
             row.grants = grants_json(grants)?;
             let change = Change { expect: Expect::Version(row.version), row };
@@ -213,6 +227,12 @@ impl Addons {
     fn must_be_fresh(&self, view: &View) -> Result<(), AddonError> {
         let age = self.core.clock.monotonic().saturating_sub(view.at);
         if self.core.db.is_postgres() && age > MAX_STALENESS { Err(AddonError::Stale) } else { Ok(()) }
+    }
+
+    fn check_private(&self, grants: &Grants) -> Result<(), AddonError> {
+        let reaches =
+            grants.directory.as_ref().is_some_and(|one| self.cells.private.is_reached_by(&one.path));
+        if reaches { Err(AddonError::Private) } else { Ok(()) }
     }
 
     async fn place(

@@ -9,6 +9,7 @@ use bulla_store::StoreError;
 use parking_lot::Mutex;
 
 use super::model::Installed;
+use super::private::Private;
 use super::store::{self, InstallRow, Mark};
 use crate::Core;
 use crate::grants::{GrantCell, Grants};
@@ -41,7 +42,10 @@ impl View {
 /// The grants that calls hold. One cell for each version that ran in a place, so that a call of an older version, still
 /// running, keeps to what its own manifest asked for and sees every change the operator makes.
 #[derive(Default)]
-pub(super) struct Cells(Mutex<HashMap<Place, HashMap<String, Cell>>>);
+pub(super) struct Cells {
+    places: Mutex<HashMap<Place, HashMap<String, Cell>>>,
+    pub private: Private,
+}
 
 struct Cell {
     asked: Grants,
@@ -49,6 +53,10 @@ struct Cell {
 }
 
 impl Cells {
+    pub fn beside(private: Private) -> Self {
+        Self { private, ..Self::default() }
+    }
+
     /// Brings the cells of the row's place to what the row says. `None` for a removed addon.
     pub fn apply(&self, row: &InstallRow) -> Result<Option<Installed>, StoreError> {
         let corrupt = |error: bulla_base::ids::InvalidId| StoreError::Corrupt(error.to_string());
@@ -56,7 +64,11 @@ impl Cells {
         let addon = AddonName::new(&row.addon).map_err(corrupt)?;
         let (asked, granted) = (row.asked()?, row.granted()?);
         let (enabled, removed) = (row.enabled != 0, row.is_removed());
-        let open = if enabled && !removed { granted.clone() } else { Grants::default() };
+        let mut open = if enabled && !removed { granted.clone() } else { Grants::default() };
+        if open.directory.as_ref().is_some_and(|one| self.private.is_reached_by(&one.path)) {
+            tracing::error!(%tenant, %addon, "a granted directory reaches the host's own files: it is not opened");
+            open.directory = None;
+        }
         let grants = self.set((tenant.clone(), addon.clone()), &row.digest, &asked, &open);
         if removed {
             return Ok(None);
@@ -79,8 +91,10 @@ impl Cells {
     }
 
     fn set(&self, place: Place, digest: &str, asked: &Grants, granted: &Grants) -> GrantCell {
-        let mut places = self.0.lock();
+        let mut places = self.places.lock();
         let cells = places.entry(place).or_default();
+        // A version that no view and no call holds any more never runs again under its old cell.
+        cells.retain(|of, cell| of == digest || cell.in_force.is_held());
         let own = cells
             .entry(digest.to_owned())
             .or_insert_with(|| Cell { asked: asked.clone(), in_force: GrantCell::default() })
@@ -94,14 +108,14 @@ impl Cells {
 
     /// Nothing is granted in this place until it is applied again.
     pub fn close(&self, place: &Place) {
-        for cell in self.0.lock().get(place).into_iter().flat_map(HashMap::values) {
+        for cell in self.places.lock().get(place).into_iter().flat_map(HashMap::values) {
             cell.in_force.replace(Grants::default());
         }
     }
 
     /// Nothing is granted anywhere until it is applied again.
     pub fn close_all(&self) {
-        for cell in self.0.lock().values().flat_map(HashMap::values) {
+        for cell in self.places.lock().values().flat_map(HashMap::values) {
             cell.in_force.replace(Grants::default());
         }
     }

@@ -1,7 +1,7 @@
 //! The end of a request: a decision, a withdrawal, its time.
 
 use bulla_base::{ApprovalId, Scope, Subject, TenantId, TraceId};
-use bulla_store::{Expect, StoreError, Unit};
+use bulla_store::{Expect, Step, StoreError, Unit, failpoint, passed};
 use serde_json::{Value, json};
 
 use super::error::ApprovalError;
@@ -194,7 +194,10 @@ impl Approvals {
         unit.remove(&OPEN, &row.open_id()?, OPEN_VERSION);
         let event = format!("approval.{}", ended.status);
         unit.record(origin.entry(&event, &row.object, detail(id, &row)));
-        match self.core.committer.commit(unit).await {
+        failpoint(Step::ApprovalDecide)?;
+        let committed = self.core.committer.commit(unit).await;
+        passed(Step::ApprovalDecided);
+        match committed {
             Ok(()) => {}
             Err(StoreError::Conflict { .. }) => {
                 let tenant = row.text(&row.tenant, TenantId::new)?;

@@ -1,7 +1,7 @@
 //! Publishing: for each log that grew, a checkpoint over what it has now.
 
 use bulla_base::Millis;
-use bulla_store::{Expect, StoreError, Unit};
+use bulla_store::{Expect, Step, StoreError, Unit, failpoint, passed};
 use futures::StreamExt;
 
 use super::checkpoint_key::{CheckpointKey, trusted};
@@ -86,7 +86,10 @@ impl Audit {
             Err(error) => return Err(error),
         };
         let (unit, reached) = unit;
-        match self.core.committer.commit(unit).await {
+        failpoint(Step::AuditPublish)?;
+        let committed = self.core.committer.commit(unit).await;
+        passed(Step::AuditPublished);
+        match committed {
             Ok(()) => Ok(Outcome::Done { more: reached < grown.size.unsigned_abs() }),
             Err(StoreError::Conflict { .. }) => Ok(Outcome::Overtaken),
             Err(error) => Err(error.into()),

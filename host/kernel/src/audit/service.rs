@@ -7,7 +7,7 @@ use bulla_store::{Expect, StoreError, Unit};
 use serde_json::json;
 
 use crate::core::Core;
-use crate::master::{MasterKey, MasterKeyError};
+use crate::master::{MasterKey, MasterKeyError, sealed_by};
 use crate::origin::Origin;
 
 use super::checkpoint_key::{CheckpointKey, VerifierKey, trusted};
@@ -45,6 +45,23 @@ impl Audit {
         format!("{}/{log}", self.origin)
     }
 
+    /// Does the master key belong to this database? The first start with one seals the checkpoint key under it, so that its row
+    /// knows. Asked before anything is written.
+    ///
+    /// Errors: the key is not there, or is another one, although something is sealed.
+    pub async fn check_master(&self) -> Result<(), AuditError> {
+        let keys = store::keys(&self.core.db).await?;
+        let Some(sealed_by) = keys.last().and_then(|row| sealed_by(&row.sealed)) else { return Ok(()) };
+        match self.master.as_ref().map(|master| master.id()) {
+            None => Err(MasterKeyError::Missing.into()),
+            Some(present) if present != sealed_by => {
+                let (sealed_by, present) = (sealed_by.to_owned(), present.to_owned());
+                Err(MasterKeyError::Wrong { sealed_by, present }.into())
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
     /// Makes the first checkpoint key where there is a master key and no key yet. A repeat changes nothing.
     pub async fn start(&self, by: &Origin) -> Result<(), AuditError> {
         if self.master.is_none() || store::key_count(&self.core.db).await? > 0 {
@@ -57,6 +74,12 @@ impl Audit {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// When the newest checkpoint of any log was signed (epoch milliseconds); 0 without one. A second or so behind the last entry: a
+    /// clock that says less than this was set back.
+    pub async fn newest_ms(&self) -> Result<i64, AuditError> {
+        Ok(store::newest_checkpoint_ms(&self.core.db).await?)
     }
 
     /// Makes the next generation of the checkpoint key; from the next checkpoint on it signs, on every node within a second.

@@ -256,6 +256,15 @@ pub(super) async fn keys(db: &Db) -> Result<Vec<KeyRow>, StoreError> {
     db.fetch(&SQL, &[]).await
 }
 
+/// When the newest checkpoint of any log was signed; 0 without one.
+pub(super) async fn newest_checkpoint_ms(db: &Db) -> Result<i64, StoreError> {
+    const SQL: Sql = Sql::both(
+        "SELECT COALESCE(MAX(c.at_ms), 0) AS n FROM audit_tree t JOIN audit_checkpoint c ON c.id = t.checkpoint",
+    );
+    let row: Option<NumberRow> = db.fetch_one(&SQL, &[]).await?;
+    Ok(row.map_or(0, |row| row.n))
+}
+
 pub(super) async fn key_count(db: &Db) -> Result<i64, StoreError> {
     const SQL: Sql = Sql::both("SELECT COALESCE(MAX(generation), 0) AS n FROM audit_key");
     let row: Option<NumberRow> = db.fetch_one(&SQL, &[]).await?;

@@ -2,10 +2,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bulla_base::{Bytes, CallId, Millis, TenantId, TraceId};
-use bulla_store::{Expect, StoreError, Unit};
+use bulla_store::{Entry, Expect, StoreError, Unit};
 use moka::sync::Cache;
 use parking_lot::Mutex;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::error::IdempotencyError;
 use super::model::{Begun, DEFAULT_TTL, Key, KeyHash, RequestHash, Stored};
@@ -15,6 +15,9 @@ use crate::origin::Origin;
 
 /// Records that one commit of the sweeper removes at most.
 const SWEEP_BATCH: i64 = 500;
+
+/// What a record takes in memory beside its response: hash, ids, and the cache's own nodes.
+const OF_A_RECORD: usize = 640;
 
 #[derive(Debug, Clone, Copy)]
 pub struct IdempotencyConfig {
@@ -47,9 +50,15 @@ struct Recent {
 
 impl Idempotency {
     pub fn new(core: Core, config: IdempotencyConfig) -> Self {
-        let weigh =
-            |_: &KeyHash, one: &Recent| u32::try_from(one.stored.response.len() + 256).unwrap_or(u32::MAX);
-        let recent = Cache::builder().max_capacity(config.cache.get()).weigher(weigh).build();
+        let weigh = |_: &KeyHash, one: &Recent| {
+            u32::try_from(one.stored.response.len() + OF_A_RECORD).unwrap_or(u32::MAX)
+        };
+        let recent = Cache::builder()
+            .max_capacity(config.cache.get())
+            .weigher(weigh)
+            // What has expired is not answered from; it need not be held either.
+            .time_to_live(config.ttl.duration())
+            .build();
         Self { core, ttl: config.ttl, recent, in_flight: Arc::default() }
     }
 
@@ -142,7 +151,7 @@ impl Running {
         store::size(&self.key, response.len())
     }
 
-    /// Puts the response into the call's unit, beside its effects and its audit entry. The commit conflicts where another
+    /// Puts the response into the call's unit, beside its effects and its audit entries, the first of which names the record. The commit conflicts where another
     /// node's call with this key came first; [`Idempotency::winner`] then has its response.
     #[must_use = "after the commit it goes to `committed`"]
     pub fn stage(
@@ -161,13 +170,20 @@ impl Running {
             created_ms: now_ms,
             expires_ms: now_ms.saturating_add(ttl),
         };
-        unit.put(
-            &RECORDS,
-            &self.key.id.to_hex(),
-            self.expect,
-            &NewRecord::new(&self.key, self.hash, &stored),
-        );
+        let id = self.key.id.to_hex();
+        unit.put(&RECORDS, &id, self.expect, &NewRecord::new(&self.key, self.hash, &stored));
+        if let Some(entry) = unit.journal.first_mut() {
+            mark(entry, &id, stored.expires_ms);
+        }
         stored
+    }
+}
+
+/// Says in an entry of the call which record it left and how long that stands: the record is gone one day, the log is not, and
+/// by the log alone anybody can tell that no key ran twice in its time.
+fn mark(entry: &mut Entry, record: &str, until_ms: i64) {
+    if let Some(call) = entry.body.get_mut("call").and_then(Value::as_object_mut) {
+        call.insert("idempotency".into(), json!({"record": record, "until-ms": until_ms}));
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bulla_base::{JobId, Subject};
-use bulla_store::{Expect, StoreError, Unit};
+use bulla_store::{Expect, Step, StoreError, Unit, failpoint, passed};
 use serde_json::json;
 use tokio::sync::Mutex;
 
@@ -174,7 +174,10 @@ impl Jobs {
         }
         let detail = json!({"addon": row.addon, "entry": row.entry, "attempt": row.attempt, "of": row.max_attempts, "node": row.holder});
         unit.record(origin.entry("job.attempted", &row.id, detail));
-        match self.core.committer.commit(unit).await {
+        failpoint(Step::JobClaim)?;
+        let committed = self.core.committer.commit(unit).await;
+        passed(Step::JobClaimed);
+        match committed {
             Ok(()) => Ok(Some(self.hold(JobRow { version: row.version + 1, ..row })?)),
             Err(StoreError::Conflict { .. }) => Ok(None),
             Err(error) => Err(error.into()),

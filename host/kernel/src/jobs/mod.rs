@@ -17,7 +17,7 @@
 //!   closes the circuit, its failure opens it again. A failure is counted with the attempt it belongs to; a success closes
 //!   right after its commit, so that a crash in between costs one more probe.
 //! - **Schedules** are in UTC. Ticks that were missed, by a host that was down or a run that took too long, give one run.
-//!   A tick is enqueued once, however many nodes see it. A scheduled run's payload is `{}`, its subject the host.
+//!   A tick is enqueued once, however many nodes see it. A clock that is set back by more than a minute starts them anew. A scheduled run's payload is `{}`, its subject the host.
 //!
 //! # Repeats
 //! Enqueuing with a `unique-key` that a waiting or running job of the name has gives that job; without one it gives another.
@@ -33,6 +33,7 @@
 mod backoff;
 mod circuit;
 mod claim;
+mod clock_step;
 mod continuation;
 mod error;
 mod fairness;
@@ -47,6 +48,7 @@ mod store;
 mod ticks;
 
 pub use claim::{Claimed, Settled};
+pub use clock_step::CLOCK_STEP_MS;
 pub use error::JobError;
 pub use model::{Context, Enqueue, Job, JobState, MAX_PAYLOAD, MAX_RESULT, Page};
 pub use overlay::Overlay;

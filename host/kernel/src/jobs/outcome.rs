@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bulla_base::{Failure, JobId, codes};
-use bulla_store::{Expect, StoreError, Unit};
+use bulla_store::{Expect, Step, StoreError, Unit, failpoint, passed};
 use serde_json::json;
 
 use super::backoff;
@@ -150,7 +150,10 @@ impl Jobs {
     async fn settle(&self, held: &JobRow, fault: &Fault<'_>) -> Result<Settled, JobError> {
         for _ in 0..TRIES {
             let (unit, settled) = self.after_failure(held, fault).await?;
-            match self.core.committer.commit(unit).await {
+            failpoint(Step::JobSettle)?;
+            let committed = self.core.committer.commit(unit).await;
+            passed(Step::JobSettled);
+            match committed {
                 Ok(()) => return Ok(settled),
                 // Another failure moved the circuit first: look at it again.
                 Err(StoreError::Conflict { table, .. }) if table == CIRCUITS.name => {}

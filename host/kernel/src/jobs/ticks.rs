@@ -6,6 +6,7 @@ use bulla_base::{AddonName, TenantId, TraceId};
 use bulla_store::{Expect, StoreError, Unit};
 use serde_json::json;
 
+use super::clock_step::CLOCK_STEP_MS;
 use super::error::JobError;
 use super::model::{Context, derived_id};
 use super::overlay::put_new;
@@ -50,7 +51,10 @@ impl Jobs {
         let Some(ticks) = Ticks::of(&scheduled.spec.schedule)? else { return Ok(false) };
         let now_ms = self.core.now_ms();
         let written = schedule::written(&scheduled.spec.schedule);
-        let Some(row) = scheduled.row.filter(|row| row.schedule == written) else {
+        // A last tick in the future: the clock was set back, and the schedule would stand still until it has come there again.
+        let stands =
+            |row: &ScheduleRow| row.schedule == written && row.last_tick_ms <= now_ms + CLOCK_STEP_MS;
+        let Some(row) = scheduled.row.filter(|row| stands(row)) else {
             self.register(scheduled, written, now_ms).await?;
             return Ok(false);
         };

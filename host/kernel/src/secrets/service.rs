@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use bulla_base::{Alias, Bytes, Millis, Purpose, TenantId};
-use bulla_store::{Expect, StoreError, Unit};
+use bulla_store::{Expect, Step, StoreError, Unit, failpoint};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -176,6 +176,7 @@ impl Secrets {
                 "version": row.value_version,
             }),
         );
+        failpoint(Step::SecretSend)?;
         Ok(outbound)
     }
 
@@ -185,6 +186,7 @@ impl Secrets {
         call: &mut Call,
         answer: Result<OutboundResponse, EgressError>,
     ) -> Result<OutboundResponse, GuestError> {
+        failpoint(Step::SecretSent)?;
         let response = answer.map_err(|error| refused(call, error))?;
         if Bytes(response.body.len() as u64) > call.limits.response_body {
             return Err(call.limit_hit("response-body"));

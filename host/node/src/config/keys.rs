@@ -37,7 +37,16 @@ pub const KEYS: &[Key] = &[
     text("server.headers", "32KiB", "All headers of a request together."),
     text("server.header-timeout", "10s", "How long a client may take to send its headers."),
     text("server.body-timeout", "30s", "How long a client may take to send its body."),
-    integer("server.connections", "10000", "Connections at a time; further ones wait to be accepted."),
+    text(
+        "server.idle-timeout",
+        "60s",
+        "How long a connection may stay without any progress while no request runs: also one that says nothing, or whose client does not read its answer. An HTTP/1 connection that is kept open ends after `server.header-timeout` already.",
+    ),
+    integer(
+        "server.connections",
+        "10000",
+        "Connections at a time, at most as many as the process may open files for; further ones wait to be accepted.",
+    ),
     text("server.drain", "20s", "How long a stopping server waits for calls in flight."),
     text("store.database", "sqlite", "`sqlite` (a file in the data directory), or a `postgres://…` URL."),
     text(

@@ -43,6 +43,7 @@ pub struct Server {
     pub headers: Bytes,
     pub header_timeout: Millis,
     pub body_timeout: Millis,
+    pub idle_timeout: Millis,
     pub connections: u32,
     pub drain: Millis,
 }

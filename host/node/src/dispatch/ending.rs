@@ -7,7 +7,7 @@ use bulla_kernel::call::Call;
 use bulla_kernel::idempotency::{Running, Stored};
 use bulla_kernel::ports::{CallReply, CallRequest, Cause};
 use bulla_kernel::sequences::Uncommitted;
-use bulla_store::{StoreError, Unit};
+use bulla_store::{Step, StoreError, Unit, failpoint, passed};
 use serde_json::json;
 
 use super::admit::{Ready, replay};
@@ -24,6 +24,12 @@ enum Lost {
     /// Another node answered the same `Idempotency-Key`.
     Answered(Stored),
     Failed(Failure),
+}
+
+impl From<StoreError> for Lost {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.failure())
+    }
 }
 
 impl Dispatcher {
@@ -119,9 +125,11 @@ impl Dispatcher {
         output: &[u8],
         running: &mut Option<Running>,
     ) -> Result<(), Lost> {
+        failpoint(Step::CallReturned)?;
         if let Some(running) = running {
             call.take_storage(running.size(output)).map_err(|error| Lost::Failed(error.failure()))?;
         }
+        let enqueues = !call.jobs.is_empty();
         let (used, mut unit) = (call.storage_used(), call.effects());
         let stored = running.as_ref().map(|running| {
             if unit.journal.is_empty() {
@@ -135,15 +143,21 @@ impl Dispatcher {
             let completed = self.rooms.jobs.complete(&mut unit, &job, attempt, output).await;
             completed.map_err(|error| Lost::Failed(error.failure()))?;
         }
+        failpoint(Step::CallStaged)?;
         if let Err(error) = self.core.committer.commit(unit).await {
             return Err(self.lost(call, error, running.as_mut()).await);
         }
+        passed(Step::CallCommitted);
         self.rooms.sequences.settle(call);
         self.storage.add(&call.tenant, used);
         if let (Some(running), Some(stored)) = (running.take(), stored) {
             self.idempotency.committed(running, stored);
         }
-        self.rooms.jobs.wake();
+        passed(Step::CallSettled);
+        // Each time the runners look into the database: not after calls that gave them nothing to do.
+        if enqueues {
+            self.rooms.jobs.wake();
+        }
         Ok(())
     }
 
@@ -168,7 +182,13 @@ impl Dispatcher {
     /// The effects are gone; what was observed is committed in a unit of its own.
     async fn failed(&self, call: &mut Call, failure: Failure) -> Failure {
         self.rooms.sequences.release(call, None).await;
-        match self.core.committer.commit(call.remains(failure.code.name)).await {
+        let observations = call.remains(failure.code.name);
+        let recorded = match failpoint(Step::CallFailing) {
+            Ok(()) => self.core.committer.commit(observations).await,
+            refused => refused,
+        };
+        passed(Step::CallFailed);
+        match recorded {
             Ok(()) => failure,
             Err(error) => unrecorded(&error, failure.code.name),
         }
@@ -197,6 +217,10 @@ impl Dispatcher {
 
 fn unrecorded(error: &StoreError, code: &str) -> Failure {
     tracing::error!(%error, code, "a failed call could not be recorded");
+    // What stops every write has a code that says so, and how long to wait.
+    if error.stops_all() {
+        return error.failure();
+    }
     Failure::new(codes::UNAVAILABLE, codes::UNAVAILABLE.title).internal(error.to_string())
 }
 

@@ -161,7 +161,6 @@ impl Trial {
         let delivery =
             Delivery { tenant: tenant.clone(), package: self.package.clone(), grants: Some(self.grants()) };
         self.host.supply.install(&origin, delivery).await?;
-        self.host.manifests.refresh().await?;
         let ended = self.host.dispatcher.run(self.request(tenant, &case)?).await;
         let message = case.judge(&ended.reply.outcome);
         Ok(result(name, message, &ended))

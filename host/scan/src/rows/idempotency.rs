@@ -38,6 +38,7 @@ pub(super) async fn all(desk: &mut Desk<'_>) -> Result<(), ScanError> {
             |topic, key: &[&str]| facts.push(Fact::new(topic, &row.tenant, key, Mark::Row, &row.id));
         fact(Topic::IdempotencyKey, &[&row.subject, &row.action, &row.key]);
         fact(Topic::IdempotencyCall, &[&row.call_id, &row.trace]);
+        fact(Topic::IdempotencyUse, &[&row.id]);
     };
     desk.source.each(ALL, desk.ledger, read).await
 }

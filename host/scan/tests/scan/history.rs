@@ -265,25 +265,9 @@ async fn addons(bench: &Bench, rooms: &Rooms) {
 
 /// A call under a key, as dispatch ends it; and what it used. An addon's own entry says nothing about installations.
 async fn idempotent(bench: &Bench, rooms: &Rooms) {
-    let idempotency = Idempotency::new(rooms.core.clone(), IdempotencyConfig::default());
     let meter = Meter::new(rooms.core.clone());
     for text in ["one", "two"] {
-        let mut call = bench.call("acme");
-        rooms.issue(&mut call, &format!("invoice/{text}")).await;
-        let object = "invoice/1".parse().unwrap();
-        call.record_own("installed", &object, serde_json::json!({})).unwrap();
-        let addon = call.addon().clone();
-        let key =
-            Key::new(&call.tenant, &call.subject, &addon.addon, &addon.entry, KeyText::new(text).unwrap());
-        let Begun::First(running) = idempotency.begin(key, RequestHash::of(b"{}")).await.unwrap() else {
-            panic!("the key is new")
-        };
-        let mut unit = call.effects();
-        let now_ms = rooms.core.now_ms();
-        let stored = running.stage(&mut unit, &call.id, &call.origin.trace, b"{\"ok\":true}", now_ms);
-        rooms.core.committer.commit(unit).await.unwrap();
-        rooms.sequences.settle(&mut call);
-        idempotency.committed(running, stored);
+        let call = keyed(bench, rooms, text, &format!("invoice/{text}")).await;
         let used = Usage {
             fuel: Fuel(1),
             memory_peak: Bytes(1),
@@ -294,6 +278,27 @@ async fn idempotent(bench: &Bench, rooms: &Rooms) {
         meter.count(&call, &used, Ok(()), None);
         meter.flush(&bench.origin("system")).await.unwrap();
     }
+}
+
+/// A call under this key, on a node that knows no other.
+pub async fn keyed(bench: &Bench, rooms: &Rooms, text: &str, bound_to: &str) -> Call {
+    let idempotency = Idempotency::new(rooms.core.clone(), IdempotencyConfig::default());
+    let mut call = bench.call("acme");
+    rooms.issue(&mut call, bound_to).await;
+    let object = "invoice/1".parse().unwrap();
+    call.record_own("installed", &object, serde_json::json!({})).unwrap();
+    let addon = call.addon().clone();
+    let key = Key::new(&call.tenant, &call.subject, &addon.addon, &addon.entry, KeyText::new(text).unwrap());
+    let Begun::First(running) = idempotency.begin(key, RequestHash::of(b"{}")).await.unwrap() else {
+        panic!("the key is new")
+    };
+    let mut unit = call.effects();
+    let now_ms = rooms.core.now_ms();
+    let stored = running.stage(&mut unit, &call.id, &call.origin.trace, b"{\"ok\":true}", now_ms);
+    rooms.core.committer.commit(unit).await.unwrap();
+    rooms.sequences.settle(&mut call);
+    idempotency.committed(running, stored);
+    call
 }
 
 /// `deliver` has a lock key, `fragile` one attempt, `report` a schedule.

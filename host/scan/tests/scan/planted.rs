@@ -1,5 +1,6 @@
 //! What is planted in the tables is found and named.
 
+use bulla_kernel::idempotency::DEFAULT_TTL;
 use bulla_scan::Kind;
 
 use crate::bench::{Bench, on_both};
@@ -203,6 +204,32 @@ async fn an_idempotency_key_with_two_records() {
         bench.found(Kind::ExecutedTwice).await;
         bench.finds(Kind::OrphanEffect, "idempotency", "planted").await;
         bench.finds(Kind::IdempotencyRecord, "idempotency", "planted").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_that_ran_again_before_its_record_expired() {
+    after(async |bench| {
+        assert_eq!(bench.plant("DELETE FROM idempotency WHERE key = 'one'").await, 1);
+        bench.found(Kind::OrphanEntry).await;
+        let rooms = history::Rooms::open(&bench).await;
+        history::keyed(&bench, &rooms, "one", "invoice/again").await;
+        let report = bench.scan().await;
+        let found: Vec<_> = report.findings.iter().map(|one| (one.kind, one.place.as_str())).collect();
+        assert_eq!(found, [(Kind::ExecutedTwice, "log acme")], "{:#?}", report.findings);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_may_run_again_once_its_record_has_expired() {
+    after(async |bench| {
+        bench.clock.advance(std::time::Duration::from_millis(DEFAULT_TTL.get()));
+        let rooms = history::Rooms::open(&bench).await;
+        history::keyed(&bench, &rooms, "one", "invoice/again").await;
+        let report = bench.scan().await;
+        assert!(report.is_clean(), "{:#?}", report.findings);
     })
     .await;
 }

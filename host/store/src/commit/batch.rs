@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::commit::Journal;
 use crate::error::StoreError;
+use crate::failpoint::{Step, failpoint};
 use crate::sql::Sql;
 use crate::table::Table;
 use crate::tx::Tx;
@@ -25,10 +26,12 @@ pub(super) async fn write(
     for statement in Statements::of(winners().flat_map(|unit| &unit.writes)).0.into_values() {
         statement.run(tx).await?;
     }
+    failpoint(Step::CommitWritten)?;
     let entries: Vec<&Entry> = winners().flat_map(|unit| &unit.journal).collect();
     if !entries.is_empty() {
         journal.append(tx, &entries).await?;
     }
+    failpoint(Step::CommitRecorded)?;
     Ok(outcomes)
 }
 

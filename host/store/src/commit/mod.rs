@@ -1,16 +1,22 @@
 //! Group commit: one task takes all units that wait and commits them in one transaction, with one fsync.
 
 mod batch;
+mod health;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bulla_base::Code;
+use sqlx::Connection as _;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::db::{Db, Pool};
 use crate::error::StoreError;
+use crate::failpoint::{Step, failpoint, passed};
 use crate::tx::Tx;
 use crate::unit::{Entry, Unit};
+
+use health::Health;
 
 /// Gives the entries of a batch their places in the audit logs: the last step inside every commit.
 #[async_trait]
@@ -58,13 +64,15 @@ struct Pending {
 #[derive(Clone)]
 pub struct Committer {
     queue: mpsc::Sender<Pending>,
+    health: Health,
 }
 
 impl Committer {
     pub fn start(db: Db, journal: Arc<dyn Journal>, config: CommitterConfig) -> Self {
         let (queue, waiting) = mpsc::channel(config.queue);
-        tokio::spawn(run(db, journal, config, waiting));
-        Self { queue }
+        let health = Health::default();
+        tokio::spawn(run(db, journal, config, waiting, health.clone()));
+        Self { queue, health }
     }
 
     /// Commits the unit, all of it or nothing. Returns after the fsync that covers it. An empty unit costs nothing.
@@ -89,6 +97,16 @@ impl Committer {
         !self.queue.is_closed()
     }
 
+    /// What stops every write at present, such as a full disk; `None` from the next commit on.
+    pub fn trouble(&self) -> Option<Code> {
+        self.health.trouble()
+    }
+
+    /// What stopped every write until a moment ago: each trouble is told once, after its end.
+    pub fn recovered(&self) -> Option<Code> {
+        self.health.recovered()
+    }
+
     /// Resolves when the task behind it is gone, which only a defect of the host does while there is a committer.
     pub async fn stopped(&self) {
         self.queue.closed().await;
@@ -100,6 +118,7 @@ async fn run(
     journal: Arc<dyn Journal>,
     config: CommitterConfig,
     mut waiting: mpsc::Receiver<Pending>,
+    health: Health,
 ) {
     let mut batch = Vec::with_capacity(config.max_batch);
     while waiting.recv_many(&mut batch, config.max_batch).await > 0 {
@@ -108,9 +127,13 @@ async fn run(
             let (units, replies): (Vec<_>, Vec<_>) =
                 batch.drain(..first).map(|pending: Pending| (pending.unit, pending.reply)).unzip();
             let outcomes = commit_all(&db, journal.as_ref(), &units).await;
+            health.learn(&outcomes);
             for (reply, outcome) in replies.into_iter().zip(outcomes) {
-                // A caller that went away does not undo its commit.
-                let _ = reply.send(outcome);
+                if failpoint(Step::CommitReply).is_ok() {
+                    // A caller that went away does not undo its commit.
+                    let _ = reply.send(outcome);
+                }
+                passed(Step::CommitReplied);
             }
         }
     }
@@ -130,7 +153,8 @@ fn within(batch: &[Pending], max_bytes: usize) -> usize {
 async fn commit_all(db: &Db, journal: &dyn Journal, units: &[Unit]) -> Vec<Result<(), StoreError>> {
     match persistent(db, journal, units, Mode::Together).await {
         Ok(outcomes) => outcomes,
-        Err(Broken::Before(error)) if units.len() > 1 => {
+        // A full disk is no unit's own fault, and SQLite may have ended the transaction by itself.
+        Err(Broken::Before(error)) if units.len() > 1 && !error.stops_all() => {
             tracing::debug!(%error, units = units.len(), "batch replayed unit by unit");
             replay(db, journal, units).await
         }
@@ -197,10 +221,7 @@ impl Broken {
         let (Self::Begin(error) | Self::Before(error) | Self::AtCommit(error)) = self;
         match (count, error) {
             (1, error) => vec![Err(error)],
-            (_, error) => {
-                let text = error.to_string();
-                (0..count).map(|_| Err(StoreError::Unavailable(text.clone()))).collect()
-            }
+            (_, error) => (0..count).map(|_| Err(error.for_another_unit())).collect(),
         }
     }
 }
@@ -219,20 +240,33 @@ async fn transaction(
 ) -> Result<Vec<Result<(), StoreError>>, Broken> {
     let at_begin = |error: sqlx::Error| Broken::Begin(error.into());
     let at_commit = |error: sqlx::Error| Broken::AtCommit(error.into());
-    match &db.pool {
+    failpoint(Step::CommitBegin).map_err(Broken::Begin)?;
+    let outcomes = match &db.pool {
         Pool::Sqlite { writer, .. } => {
-            let mut open = writer.begin_with("BEGIN IMMEDIATE").await.map_err(at_begin)?;
-            let outcomes = work(&mut Tx::Sqlite(&mut open), journal, units, mode).await?;
-            open.commit().await.map_err(at_commit)?;
-            Ok(outcomes)
+            let mut connection = writer.acquire().await.map_err(at_begin)?;
+            let written = async {
+                let mut open = connection.begin_with("BEGIN IMMEDIATE").await.map_err(at_begin)?;
+                let outcomes = work(&mut Tx::Sqlite(&mut open), journal, units, mode).await?;
+                open.commit().await.map_err(at_commit)?;
+                Ok::<_, Broken>(outcomes)
+            };
+            let written = written.await;
+            // A full disk or a failed write makes SQLite end the transaction by itself, which sqlx does not see: its connection would
+            // never begin another one (https://www.sqlite.org/lang_transaction.html, "Response To Errors Within A Transaction").
+            if written.is_err() {
+                connection.close_on_drop();
+            }
+            written?
         }
         Pool::Postgres(pool) => {
             let mut open = pool.begin().await.map_err(at_begin)?;
             let outcomes = work(&mut Tx::Postgres(&mut open), journal, units, mode).await?;
             open.commit().await.map_err(at_commit)?;
-            Ok(outcomes)
+            outcomes
         }
-    }
+    };
+    failpoint(Step::CommitDurable).map_err(Broken::AtCommit)?;
+    Ok(outcomes)
 }
 
 async fn work(
@@ -241,10 +275,13 @@ async fn work(
     units: &[Unit],
     mode: Mode,
 ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
-    match mode {
+    failpoint(Step::CommitBegun)?;
+    let outcomes = match mode {
         Mode::Together => batch::write(tx, journal, units).await,
         Mode::OneByOne => batch::write_each(tx, journal, units).await,
-    }
+    }?;
+    failpoint(Step::CommitPrepared)?;
+    Ok(outcomes)
 }
 
 #[cfg(test)]

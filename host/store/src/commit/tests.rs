@@ -141,7 +141,7 @@ async fn a_batch_is_bounded_in_bytes() {
         replies.push(outcome);
     }
     drop(queue);
-    run(db.clone(), journal.clone(), config, waiting).await;
+    run(db.clone(), journal.clone(), config, waiting, Health::default()).await;
     for reply in replies {
         reply.await.unwrap().unwrap();
     }

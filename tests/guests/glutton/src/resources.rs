@@ -102,3 +102,40 @@ pub fn lie_about_length(_call: &Call) -> Result<()> {
     unsafe { write(0, std::ptr::without_provenance(8), 0x7fff_ffff) };
     Ok(())
 }
+
+/// Tells the host of a list of 2 Gi elements: `trap`, for the same reason.
+#[action]
+pub fn lie_about_elements(_call: &Call) -> Result<()> {
+    append_pairs(std::ptr::without_provenance(8), 0x7fff_ffff);
+    Ok(())
+}
+
+/// Carries so many empty pairs into the host, again and again. All of them beyond `host-calls`, or those of one call beyond
+/// `host-call`: `limit`, since an element is not free for being empty.
+#[action]
+pub fn carry_nothing(_call: &Call, amount: Amount) -> Result<()> {
+    let pairs = vec![[0u32; 4]; amount.count as usize];
+    loop {
+        append_pairs(pairs.as_ptr().cast(), pairs.len());
+    }
+}
+
+/// `audit.append` with pairs as they lie in memory: two texts each, of a place and a length. The answer is not looked at.
+fn append_pairs(pairs: *const u8, count: usize) {
+    #[link(wasm_import_module = "bulla:kernel/audit@0.1.0")]
+    unsafe extern "C" {
+        #[link_name = "append"]
+        fn append(
+            event: *const u8,
+            event_length: usize,
+            object: *const u8,
+            object_length: usize,
+            pairs: *const u8,
+            count: usize,
+            answer: *mut [u32; 4],
+        );
+    }
+    let (event, object, mut answer) = ("nothing", "nothing/at-all", [0u32; 4]);
+    // SAFETY: the host checks the range of the pairs; this is what is tested. It writes 16 bytes of answer.
+    unsafe { append(event.as_ptr(), event.len(), object.as_ptr(), object.len(), pairs, count, &mut answer) };
+}

@@ -83,5 +83,9 @@ bulla::addon!(
     send_then_draw,
     send_for_ever,
     forged_handle,
-    dropped_handle
+    dropped_handle,
+    tell_handle,
+    borrow_handle,
+    disguised_handle,
+    hoard_handles
 );

@@ -2,7 +2,7 @@
 //! until manifest and operator both name it.
 
 use std::fs;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bulla::prelude::*;
 
@@ -38,6 +38,13 @@ fn now(_call: &Call) -> Result<u64> {
     Ok(since.as_millis() as u64)
 }
 
+/// Sleeps for so many seconds inside the host: `deadline`.
+#[action]
+fn sleep(_call: &Call, seconds: u32) -> Result<()> {
+    std::thread::sleep(Duration::from_secs(seconds.into()));
+    Ok(())
+}
+
 fn main() {}
 
-bulla::addon!(read, write, now);
+bulla::addon!(read, write, now, sleep);

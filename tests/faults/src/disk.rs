@@ -1,0 +1,68 @@
+//! A small file system of a test's own, with nobody's leave: in a mount namespace, which ends with the process.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bulla_suite::Data;
+
+/// Set in the process that has the namespace.
+const INSIDE: &str = "BULLA_TEST_NAMESPACE";
+
+/// Runs the test `name` of this test binary once more, where it may mount. True there; false in the process that waited for it, and where
+/// the system allows no namespace, which is said.
+pub fn may_mount(name: &str) -> bool {
+    if std::env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let ways: [&[&str]; 2] = [&["--user", "--map-root-user", "--mount"], &["--mount"]];
+    let works = |way: &&&[&str]| {
+        let tried =
+            Command::new("unshare").args(**way).args(["mount", "-t", "tmpfs", "tmpfs", "/mnt"]).output();
+        tried.is_ok_and(|output| output.status.success())
+    };
+    let Some(way) = ways.iter().find(works) else {
+        eprintln!("skipped: this system gives neither a user nor a mount namespace");
+        return false;
+    };
+    let mut inside = Command::new("unshare");
+    inside.args(*way).arg(std::env::current_exe().unwrap()).args(["--exact", name, "--nocapture"]);
+    let status = inside.env(INSIDE, "1").status().unwrap();
+    assert!(status.success(), "inside the namespace: {status}");
+    false
+}
+
+/// Puts a directory's content on a file system of so many MiB, in its place.
+pub fn shrink(dir: &Path, mebibytes: u32) {
+    let kept = tempfile::tempdir().unwrap();
+    run(Command::new("cp").arg("-a").arg(dir.join(".")).arg(kept.path()));
+    let size = format!("size={mebibytes}m,mode=700");
+    run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(dir));
+    run(Command::new("cp").arg("-a").arg(kept.path().join(".")).arg(dir));
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A file that takes all the room there is, until it is dropped.
+pub struct Filler(PathBuf);
+
+impl Filler {
+    pub fn fill(data: &Data) -> Self {
+        let path = data.path().join("filler");
+        let mut file = fs::File::create(&path).unwrap();
+        for size in [1 << 16, 1 << 12, 1] {
+            while file.write_all(&vec![b'x'; size]).is_ok() {}
+        }
+        Self(path)
+    }
+}
+
+impl Drop for Filler {
+    fn drop(&mut self) {
+        fs::remove_file(&self.0).unwrap();
+    }
+}

@@ -1,0 +1,164 @@
+//! More than the host can take: thousands of connections that say little or nothing, and a tenant at a hundred times its rate. The other
+//! tenants hardly notice, memory stays bounded, and what is refused is told when to come again.
+//!
+//! The load and the measured calls come from one process on the same cores as the server, so the figures are held against a quiet
+//! baseline of the same run: windows with load and windows without take turns, and medians over the windows are compared.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod crowd;
+mod loud;
+mod wire;
+
+use std::time::Duration;
+
+use bulla_base::{Clock, SystemClock};
+use bulla_faults::latency::{Latency, Window, of_windows};
+use bulla_faults::process::Process;
+use bulla_faults::scan;
+use bulla_suite::component::{self, Component, DONE};
+use bulla_suite::{Bench, Data, Server, Tenant, until};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::runtime::{Builder, Runtime};
+
+use crowd::Crowd;
+use wire::Wire;
+
+/// A body gets no longer than headers do; all else is the default.
+const CONFIG: &str = "[server]\nbody-timeout = '10s'\n";
+/// Far beyond both.
+const PATIENCE: Duration = Duration::from_secs(30);
+const CONNECTIONS: usize = 5_000;
+/// What one connection may hold while it waits: its buffers, its task, its timers.
+const KIB_OF_A_CONNECTION: u64 = 40;
+const CROWDS: usize = 3;
+const ROUNDS: usize = 5;
+const WINDOW: Duration = Duration::from_millis(2_500);
+const PAUSE: Duration = Duration::from_millis(10);
+/// Two cores that are shared with the load switch between threads: a p99 below this says nothing about the server.
+const NOISE: Duration = Duration::from_millis(10);
+
+#[test]
+fn five_thousand_connections_that_say_little_do_not_slow_a_tenant_down() {
+    allow_descriptors();
+    let (bench, quiet, _) = start();
+    let server = Process::of(bench.server.pid());
+    let runtime = load_runtime();
+    let (mut baseline, mut loaded) = (Vec::new(), Vec::new());
+    measured(&bench, &quiet);
+    let before = server.resident_kib();
+    let mut most = 0;
+    for round in 0..CROWDS {
+        baseline.push(measured(&bench, &quiet));
+        let token = quiet.caller.token().unwrap().to_owned();
+        let crowd = Crowd::gather(&runtime, &bench.server.url, &token, CONNECTIONS);
+        // Those who shut their side are gone as soon as they have come.
+        until("the connections to be taken", || (server.descriptors() > CONNECTIONS * 3 / 4).then_some(()));
+        loaded.push(measured(&bench, &quiet));
+        assert!(server.descriptors() > CONNECTIONS / 2, "the crowd had left before the window was over");
+        most = most.max(server.resident_kib());
+        let ends = crowd.disperse(&runtime, PATIENCE);
+        eprintln!("round {round}: {ends}");
+        assert_eq!(ends.still_open, 0, "the server keeps connections that say nothing: {ends}");
+        assert!(ends.told > 0, "nobody with a slow body was told: {ends}");
+        until("the connections to be gone", || (server.descriptors() < 200).then_some(()));
+    }
+    let grown = most.saturating_sub(before);
+    eprintln!(
+        "{CONNECTIONS} connections: {} KiB each, {} MiB at most",
+        grown / CONNECTIONS as u64,
+        most / 1024
+    );
+    assert!(grown < KIB_OF_A_CONNECTION * CONNECTIONS as u64, "{grown} KiB for {CONNECTIONS} connections");
+    at_most_doubled(&baseline, &loaded);
+    ends_well(bench);
+}
+
+#[test]
+fn a_tenant_at_a_hundred_times_its_rate_slows_only_itself_down() {
+    allow_descriptors();
+    let (bench, quiet, loud) = start();
+    let server = Process::of(bench.server.pid());
+    let runtime = load_runtime();
+    let (mut baseline, mut loaded) = (Vec::new(), Vec::new());
+    measured(&bench, &quiet);
+    let before = server.resident_kib();
+    let mut all = loud::Answers::default();
+    for _ in 0..ROUNDS {
+        baseline.push(measured(&bench, &quiet));
+        let shouting = loud::Shouting::start(&runtime, &bench.server.url, loud.caller.token().unwrap());
+        loaded.push(measured(&bench, &quiet));
+        all.add(shouting.stop(&runtime));
+    }
+    eprintln!("{all}");
+    all.are_right(ROUNDS, WINDOW);
+    let grown = server.resident_kib().saturating_sub(before);
+    eprintln!("memory grew by {} MiB", grown / 1024);
+    assert!(grown < 64 << 10, "{grown} KiB");
+    let throttled = loud.audit("event=call.throttled");
+    assert!(!throttled.is_empty(), "nothing in the audit says that the tenant was held back");
+    at_most_doubled(&baseline, &loaded);
+    ends_well(bench);
+}
+
+/// A server, a tenant that is measured, and one whose rate is small.
+fn start() -> (Bench, Tenant, Tenant) {
+    let data = Data::init();
+    data.configure(CONFIG);
+    let path = data.policy("quotas.toml");
+    let tiers = std::fs::read_to_string(path).unwrap();
+    let rate = format!("[tenant.loud]\noverride.rate = \"{}/s, burst {}\"\n", loud::RATE, loud::RATE);
+    data.write_policy("quotas.toml", &format!("{tiers}\n{rate}"));
+    let bench = Bench::on(Server::on(data));
+    let package = bench.publisher.seal(component::MANIFEST, &Component::with_body(DONE).bytes());
+    let [quiet, loud] = ["quiet", "loud"].map(|id| bench.tenant(id));
+    for tenant in [&quiet, &loud] {
+        tenant.install(&package, None).ok();
+    }
+    (bench, quiet, loud)
+}
+
+/// A window of calls, one after the other on one connection, as a program in another tenant makes them.
+fn measured(bench: &Bench, tenant: &Tenant) -> Window {
+    let clock = SystemClock::new();
+    let mut wire = Wire::connect(&bench.server.url);
+    let call = wire::call("quiet", tenant.caller.token().unwrap());
+    let mut latency = Latency::default();
+    while clock.monotonic() < WINDOW {
+        let start = clock.monotonic();
+        let (status, text) = wire.ask(&call);
+        latency.add(clock.monotonic() - start);
+        assert_eq!(status, 200, "{text}");
+        std::thread::sleep(PAUSE);
+    }
+    latency.window()
+}
+
+fn at_most_doubled(baseline: &[Window], loaded: &[Window]) {
+    let (quiet, load) = (of_windows(baseline), of_windows(loaded));
+    eprintln!("quiet: {quiet}\nload:  {load}");
+    let bound = (quiet.p99 * 2).max(quiet.p99 + NOISE);
+    assert!(load.p99 <= bound, "p99 {:?} under load, {:?} without: more than {bound:?}", load.p99, quiet.p99);
+}
+
+/// One thread: the load may take one core, and leaves the other to the server.
+fn load_runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+/// This process has as many connections as the server.
+fn allow_descriptors() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let wanted = CONNECTIONS as u64 + 1_000;
+    assert!(
+        maximum.is_none_or(|most| most > wanted),
+        "the test needs {wanted} descriptors: raise `ulimit -Hn`"
+    );
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+}
+
+fn ends_well(mut bench: Bench) {
+    bench.operator.get("/readyz").ok();
+    scan::after_stop(&mut bench.server);
+    let log = bench.server.log();
+    assert!(!log.contains("panicked") && !log.contains("could not be accepted"), "{log}");
+}
