@@ -104,10 +104,6 @@ fn clean(command: &mut Command) {
     }
 }
 
-/// Bytes of a guest's stack in its memory. The linker's own default of 1 MiB makes every call dearer: the memory that an instance
-/// leaves behind is cleared before the next one gets it, and 1 MiB is more than the host clears in place. Deeper recursion traps.
-const STACK: u32 = 128 << 10;
-
 /// What a toolchain adds to cargo's environment.
 pub(crate) fn environment(
     toolchain: &Toolchain,
@@ -116,9 +112,6 @@ pub(crate) fn environment(
 ) -> Result<Vec<(&'static str, OsString)>, BuildError> {
     let target = toolchain.target;
     let mut flags = remaps(dir);
-    if target == Target::Unknown {
-        flags.push(format!("-Clink-arg=-zstack-size={STACK}"));
-    }
     let mut env = Vec::new();
     if let Kind::System(system) = &toolchain.kind {
         let sysroot = sysroot::ensure(system, target, progress)?;

@@ -73,7 +73,8 @@ pub(crate) async fn run(
     let activity = Arc::new(Activity::default());
     let service = service(router, activity.clone(), server);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let (idle_timeout, first_timeout) = (config.idle_timeout.duration(), config.header_timeout.duration());
+    let idle_timeout = config.idle_timeout.duration();
+    let first_timeout = config.header_timeout.duration().min(idle_timeout);
     let mut ending = false;
     loop {
         let asked = activity.asked.load(Ordering::Acquire);

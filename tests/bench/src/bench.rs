@@ -29,7 +29,7 @@ pub struct Bench {
 pub struct Outcome {
     pub findings: Vec<Finding>,
     pub curves: Vec<Point>,
-    /// Further tables, in Markdown.
+    /// Further tables, in Markdown, each with its title as the first line.
     pub tables: Vec<String>,
     /// What could not be measured, and why.
     pub missing: Vec<String>,

@@ -35,7 +35,7 @@ pub async fn run(bench: &Bench, what: &str, out: &Path) -> Result<()> {
 }
 
 async fn record<C: Caller>(caller: &C, concurrency: usize, data: &Path) -> Result<()> {
-    drive(caller, concurrency, Duration::from_secs(1)).await?.whole()?;
+    drive(caller, concurrency, Duration::from_secs(1)).await?;
     let mut perf = Command::new("perf")
         .args(["record", "--event=cpu-clock", "--freq", FREQUENCY, "--call-graph=dwarf,16384", "--output"])
         .arg(data)
@@ -44,7 +44,7 @@ async fn record<C: Caller>(caller: &C, concurrency: usize, data: &Path) -> Resul
         .stderr(Stdio::null())
         .spawn()
         .context("start `perf`")?;
-    let driven = drive(caller, concurrency, TIME + Duration::from_secs(1)).await?.whole()?;
+    let driven = drive(caller, concurrency, TIME + Duration::from_secs(1)).await?;
     eprintln!("{} calls, {:.0}/s under perf", driven.calls, driven.rate());
     ensure!(perf.wait().await?.success(), "`perf record` failed: is kernel.perf_event_paranoid above 2?");
     Ok(())

@@ -49,7 +49,7 @@ impl Report {
             writeln!(text, "\nNot measured: {missing}.")?;
         }
         for table in self.lines.iter().flat_map(|(_, outcome)| &outcome.tables) {
-            writeln!(text, "\n## Settings\n\n{table}")?;
+            writeln!(text, "\n## {table}")?;
         }
         if !points.is_empty() {
             writeln!(text, "\n## Latency\n\n![Latency over concurrency]({PICTURE})\n")?;

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use arbitrary::Unstructured;
 use bulla_base::{Rng, SeededRng};
 use wasm_encoder::reencode::{Error, Reencode};
-use wasm_encoder::{CodeSection, Function, Instruction as I, MemArg, Module as Encoded};
+use wasm_encoder::{BlockType, CodeSection, Function, Instruction as I, MemArg, Module as Encoded, ValType};
 use wasm_smith::{Component, Config, Module};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
@@ -52,7 +52,7 @@ pub fn addon(seed: u64) -> Option<Vec<u8>> {
     let bytes = bytes(seed);
     let mut input = Unstructured::new(&bytes);
     let module = Module::new(config(seed), &mut input).ok()?.to_bytes();
-    let mut module = with_allocator(&module)?;
+    let mut module = shaped(seed, &module)?;
     embed_component_metadata(&mut module, &KERNEL.resolve, KERNEL.id, StringEncoding::UTF8, false).ok()?;
     ComponentEncoder::default().module(&module).ok()?.encode().ok()
 }
@@ -73,8 +73,10 @@ fn config(seed: u64) -> Config {
         min_funcs: 4,
         max_funcs: 24,
         max_instructions: 400,
-        max_memories: 2,
-        max_tables: 3,
+        // The pool takes modules of one memory and one table; the memory is the exported one.
+        max_memories: if seed % 16 == 3 { 2 } else { 0 },
+        max_tables: if seed % 16 == 3 { 2 } else { 1 },
+        min_imports: 6,
         // Some start larger than any limit.
         max_memory32_bytes: if seed % 16 == 0 { 1 << 32 } else { 4 << 20 },
         max_table_elements: if seed % 16 == 1 { 1_000_000 } else { 1_000 },
@@ -84,46 +86,79 @@ fn config(seed: u64) -> Config {
     }
 }
 
-/// The module with another body for its allocator.
-fn with_allocator(module: &[u8]) -> Option<Vec<u8>> {
-    let mut found = Allocator::find(module)?;
+/// The module with another body for its allocator, and with its `run` brought to call the host and to answer.
+fn shaped(seed: u64, module: &[u8]) -> Option<Vec<u8>> {
+    let mut shaper = Shaper::find(seed, module)?;
     let mut encoded = Encoded::new();
-    found.parse_core_module(&mut encoded, wasmparser::Parser::new(0), module).ok()?;
+    shaper.parse_core_module(&mut encoded, wasmparser::Parser::new(0), module).ok()?;
     Some(encoded.finish())
 }
 
-/// Counts bodies until it meets that of the allocator.
-struct Allocator {
-    body: u32,
+/// Counts bodies until it meets those that it changes.
+struct Shaper {
+    allocator: u32,
+    run: u32,
     seen: u32,
+    /// Imported functions: the number of parameters and results, which are all `i32` or `i64`.
+    imports: Vec<wasmparser::FuncType>,
+    rng: SeededRng,
 }
 
-impl Allocator {
-    fn find(module: &[u8]) -> Option<Self> {
-        let (mut imported, mut exported) = (0, None);
+impl Shaper {
+    fn find(seed: u64, module: &[u8]) -> Option<Self> {
+        let (mut types, mut imports, mut exports) = (Vec::new(), Vec::new(), Vec::new());
         for payload in wasmparser::Parser::new(0).parse_all(module) {
             match payload.ok()? {
+                wasmparser::Payload::TypeSection(section) => {
+                    types = section.into_iter_err_on_gc_types().collect::<Result<_, _>>().ok()?;
+                }
                 wasmparser::Payload::ImportSection(section) => {
                     for import in section.into_imports() {
-                        imported += u32::from(matches!(import.ok()?.ty, wasmparser::TypeRef::Func(_)));
+                        if let wasmparser::TypeRef::Func(kind) = import.ok()?.ty {
+                            imports.push(types.get(kind as usize)?.clone());
+                        }
                     }
                 }
                 wasmparser::Payload::ExportSection(section) => {
-                    for export in section {
-                        let export = export.ok()?;
-                        assert!(export.name != RUN || export.kind == wasmparser::ExternalKind::Func);
-                        exported = exported.or((export.name == "cabi_realloc").then_some(export.index));
-                    }
+                    exports = section.into_iter().flatten().collect()
                 }
                 _ => {}
             }
         }
         // An import that is exported again has no body.
-        Some(Self { body: exported?.checked_sub(imported)?, seen: 0 })
+        let body = |name: &str| {
+            let export = exports.iter().find(|export| export.name == name)?;
+            export.index.checked_sub(u32::try_from(imports.len()).ok()?)
+        };
+        let (allocator, run) = (body("cabi_realloc")?, body(RUN)?);
+        Some(Self { allocator, run, seen: 0, imports, rng: SeededRng::new(seed) })
+    }
+
+    /// Some calls of the host, with small numbers and places in the first page.
+    fn calls(&self, function: &mut Function) {
+        if self.imports.is_empty() {
+            return;
+        }
+        for _ in 0..self.rng.below(6) {
+            let at = usize::try_from(self.rng.below(self.imports.len() as u64)).unwrap();
+            for kind in self.imports[at].params() {
+                let value = *[0, 1, 2, 3, 8, 64, 1_024]
+                    .get(usize::try_from(self.rng.below(8)).unwrap())
+                    .unwrap_or(&0x8000);
+                match kind {
+                    wasmparser::ValType::I64 => function.instruction(&I::I64Const(value)),
+                    _ => function.instruction(&I::I32Const(i32::try_from(value).unwrap())),
+                };
+            }
+            function.instruction(&I::Call(u32::try_from(at).unwrap()));
+            for _ in self.imports[at].results() {
+                function.instruction(&I::Drop);
+            }
+        }
     }
 }
 
-impl Reencode for Allocator {
+impl Reencode for Shaper {
     type Error = std::convert::Infallible;
 
     fn parse_function_body(
@@ -133,11 +168,27 @@ impl Reencode for Allocator {
     ) -> Result<(), Error<Self::Error>> {
         let at = self.seen;
         self.seen += 1;
-        if at == self.body {
+        if at == self.allocator {
             code.function(&allocate());
             return Ok(());
         }
-        wasm_encoder::reencode::utils::parse_function_body(self, code, body)
+        if at != self.run {
+            return wasm_encoder::reencode::utils::parse_function_body(self, code, body);
+        }
+        let mut function = self.new_function_with_parsed_locals(&body)?;
+        self.calls(&mut function);
+        // The generated body, its end included, and a place in the first page as the answer's.
+        function.instruction(&I::Block(BlockType::Result(ValType::I32)));
+        let mut operators = body.get_operators_reader()?;
+        while !operators.eof() {
+            let instruction = self.parse_instruction(&mut operators)?;
+            function.instruction(&instruction);
+        }
+        for instruction in [I::I32Const(0xfff0), I::I32And, I::End] {
+            function.instruction(&instruction);
+        }
+        code.function(&function);
+        Ok(())
     }
 }
 

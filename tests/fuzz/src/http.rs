@@ -153,7 +153,7 @@ fn serve() -> Served {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let token = runtime.block_on(bulla_node::init(&config)).unwrap().operator_token;
     std::thread::spawn(move || {
-        let told = move |address| drop(ready.send(address));
+        let told = move |address| ready.send(address).unwrap();
         runtime.block_on(bulla_node::serve(config, told, std::future::pending())).unwrap();
     });
     let served = Served { address: address.recv().unwrap(), token, _dir: dir };

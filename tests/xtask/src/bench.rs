@@ -22,7 +22,7 @@ const WASMTIME_FEATURES: &str = "serve,cranelift,component-model,pooling-allocat
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// Only these lines: call, http, extism, capability, durable, load, fuel, engine, memory, startup
+    /// Only these lines: call, http, extism, capability, durable, load, fuel, engine, memory, startup, profile
     #[arg(long, value_delimiter = ',', value_name = "LINE")]
     only: Vec<String>,
     /// A tenth of the rounds: to see that everything works

@@ -118,13 +118,27 @@ pub(super) async fn size(db: &Db, log: &str) -> Result<Option<u64>, StoreError> 
     Ok(row.map(|row| row.size.unsigned_abs()))
 }
 
+// Ranges of one log's entries, by their ids, which begin with the log's name. SQLite would take an index of `log` for the equality, and
+// read and sort the whole log for the last hundred entries of it; the plus keeps it from that.
+const LAST: Sql = Sql::pair(
+    "SELECT id, hash FROM audit_entry WHERE +log = $1 AND id > $2 AND id < $3 ORDER BY id DESC LIMIT 1",
+    "SELECT id, hash FROM audit_entry WHERE log = $1 AND id > $2 AND id < $3 ORDER BY id DESC LIMIT 1",
+);
+const ENTRIES: Sql = Sql::pair(
+    "SELECT id, log, idx, at_ms, event, object, trace, hash, leaf FROM audit_entry \
+     WHERE +log = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4",
+    "SELECT id, log, idx, at_ms, event, object, trace, hash, leaf FROM audit_entry \
+     WHERE log = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4",
+);
+const HASHES: Sql = Sql::pair(
+    "SELECT id, hash FROM audit_entry WHERE +log = $1 AND id >= $2 AND id < $3 ORDER BY id",
+    "SELECT id, hash FROM audit_entry WHERE log = $1 AND id >= $2 AND id < $3 ORDER BY id",
+);
+
 /// The id of the last entry that is there, whatever the head says.
 pub(super) async fn last_id(db: &Db, log: &str) -> Result<Option<String>, StoreError> {
-    const SQL: Sql = Sql::both(
-        "SELECT id, hash FROM audit_entry WHERE log = $1 AND id > $2 AND id < $3 ORDER BY id DESC LIMIT 1",
-    );
     let (from, to) = (format!("{log}/"), end_id(log));
-    let row: Option<HashRow> = db.fetch_one(&SQL, &[log.into(), (&from).into(), (&to).into()]).await?;
+    let row: Option<HashRow> = db.fetch_one(&LAST, &[log.into(), (&from).into(), (&to).into()]).await?;
     Ok(row.map(|row| row.id))
 }
 
@@ -135,17 +149,13 @@ pub(super) async fn entries(
     after: &str,
     limit: u32,
 ) -> Result<Vec<EntryRow>, StoreError> {
-    const SQL: Sql = Sql::both(
-        "SELECT id, log, idx, at_ms, event, object, trace, hash, leaf FROM audit_entry \
-         WHERE log = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4",
-    );
-    db.fetch(&SQL, &[log.into(), after.into(), (&end_id(log)).into(), i64::from(limit).into()]).await
+    let first = format!("{log}/");
+    let after = after.max(&first);
+    db.fetch(&ENTRIES, &[log.into(), after.into(), (&end_id(log)).into(), i64::from(limit).into()]).await
 }
 
 pub(super) async fn hashes(db: &Db, log: &str, from: u64, to: u64) -> Result<Vec<HashRow>, StoreError> {
-    const SQL: Sql =
-        Sql::both("SELECT id, hash FROM audit_entry WHERE log = $1 AND id >= $2 AND id < $3 ORDER BY id");
-    db.fetch(&SQL, &[log.into(), (&place_id(log, from)).into(), (&place_id(log, to)).into()]).await
+    db.fetch(&HASHES, &[log.into(), (&place_id(log, from)).into(), (&place_id(log, to)).into()]).await
 }
 
 /// What a listing asks for. Three statements, because each has its own index to walk.
@@ -161,18 +171,19 @@ pub(super) struct Wanted<'a> {
 
 pub(super) async fn list(db: &Db, wanted: &Wanted<'_>) -> Result<Vec<EntryRow>, StoreError> {
     macro_rules! listing {
-        ($filter:literal) => {
-            Sql::both(concat!(
-                "SELECT id, log, idx, at_ms, event, object, trace, hash, leaf FROM audit_entry ",
-                "WHERE log = $1 AND id >= $2 AND id < $3 AND ($4 IS NULL OR event = $4) ",
+        ($log:literal, $filter:literal) => {
+            concat!(
+                "SELECT id, log, idx, at_ms, event, object, trace, hash, leaf FROM audit_entry WHERE ",
+                $log,
+                " = $1 AND id >= $2 AND id < $3 AND ($4 IS NULL OR event = $4) ",
                 $filter,
                 " ORDER BY id LIMIT $5"
-            ))
+            )
         };
     }
-    const BY_TRACE: Sql = listing!("AND trace = $6 AND ($7 IS NULL OR object = $7)");
-    const BY_OBJECT: Sql = listing!("AND object = $6");
-    const BY_RANGE: Sql = listing!("");
+    const BY_TRACE: Sql = Sql::both(listing!("log", "AND trace = $6 AND ($7 IS NULL OR object = $7)"));
+    const BY_OBJECT: Sql = Sql::both(listing!("log", "AND object = $6"));
+    const BY_RANGE: Sql = Sql::pair(listing!("+log", ""), listing!("log", ""));
     let (from, to) = (place_id(wanted.log, wanted.from), place_id(wanted.log, wanted.to));
     let mut args = vec![
         wanted.log.into(),
@@ -269,4 +280,17 @@ pub(super) async fn key_count(db: &Db) -> Result<i64, StoreError> {
     const SQL: Sql = Sql::both("SELECT COALESCE(MAX(generation), 0) AS n FROM audit_key");
     let row: Option<NumberRow> = db.fetch_one(&SQL, &[]).await?;
     Ok(row.map_or(0, |row| row.n))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_of_a_log_is_walked_by_its_ids() {
+        for sql in [LAST, ENTRIES, HASHES] {
+            assert!(sql.sqlite.contains("WHERE +log = $1 AND id >"), "{}", sql.sqlite);
+            assert!(sql.postgres.contains("WHERE log = $1 AND id >"), "{}", sql.postgres);
+        }
+    }
 }

@@ -51,7 +51,7 @@ pub async fn run(bench: &Bench) -> Result<Outcome> {
 
 fn table(variants: &[Variant]) -> String {
     let mut text = String::from(
-        "The engine's settings, each by itself against the default (bare wasmtime, fresh instance + no-op call; medians of \
+        "The engine's settings\n\nEach by itself against the default (bare wasmtime, fresh instance + no-op call; medians of \
          rounds by turns):\n\n\
          | setting | time, concurrency 1 | ÷ default | calls, concurrency 64 | ÷ default |\n|---|--:|--:|--:|--:|\n",
     );

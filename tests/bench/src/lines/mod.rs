@@ -9,14 +9,26 @@ mod fuel;
 mod http;
 mod idle;
 mod load;
+mod profile;
 
 use anyhow::Result;
 
 use crate::bench::{Bench, Outcome};
 
 /// In the order in which they are measured and shown.
-pub const NAMES: [&str; 10] =
-    ["call", "http", "extism", "capability", "durable", "load", "fuel", "engine", "memory", "startup"];
+pub const NAMES: [&str; 11] = [
+    "call",
+    "http",
+    "extism",
+    "capability",
+    "durable",
+    "load",
+    "fuel",
+    "engine",
+    "memory",
+    "startup",
+    "profile",
+];
 
 /// Measures one line.
 pub async fn run(name: &str, bench: &Bench) -> Result<Outcome> {
@@ -31,6 +43,7 @@ pub async fn run(name: &str, bench: &Bench) -> Result<Outcome> {
         "engine" => engine::run(bench).await,
         "memory" => idle::memory(bench).await,
         "startup" => idle::startup(bench).await,
+        "profile" => profile::run(bench).await,
         _ => anyhow::bail!("`{name}` is no line; there are {}", NAMES.join(", ")),
     }
 }

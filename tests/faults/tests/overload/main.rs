@@ -25,8 +25,8 @@ use wire::Wire;
 
 /// A body gets no longer than headers do; all else is the default.
 const CONFIG: &str = "[server]\nbody-timeout = '10s'\n";
-/// Far beyond both.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Beyond every timeout of a connection, the longest of which is `idle-timeout` with 60 s.
+const PATIENCE: Duration = Duration::from_secs(90);
 const CONNECTIONS: usize = 5_000;
 /// What one connection may hold while it waits: its buffers, its task, its timers.
 const KIB_OF_A_CONNECTION: u64 = 40;
