@@ -78,10 +78,10 @@ fn config(seed: u64) -> Config {
         max_tables: if seed % 16 == 3 { 2 } else { 1 },
         min_imports: 6,
         // Some start larger than any limit.
-        max_memory32_bytes: if seed % 16 == 0 { 1 << 32 } else { 4 << 20 },
+        max_memory32_bytes: if seed.is_multiple_of(16) { 1 << 32 } else { 4 << 20 },
         max_table_elements: if seed % 16 == 1 { 1_000_000 } else { 1_000 },
         // Half of them are kept from the traps that end most of the others at once.
-        disallow_traps: seed % 4 == 0,
+        disallow_traps: seed.is_multiple_of(4),
         ..Config::default()
     }
 }

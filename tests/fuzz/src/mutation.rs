@@ -21,7 +21,7 @@ impl<'a> Mutations<'a> {
         Self { rng: SeededRng::new(seed), corpus, words }
     }
 
-    pub fn next(&mut self) -> Vec<u8> {
+    pub fn draw(&mut self) -> Vec<u8> {
         let mut bytes = self.one().to_vec();
         for _ in 0..=self.below(6) {
             self.change(&mut bytes);

@@ -39,7 +39,7 @@ pub fn run(data: &[u8]) {
             "what was carried into the host, and what was charged"
         );
     }
-    if data.len() % 8 == 0 {
+    if data.len().is_multiple_of(8) {
         POOLED.call(&LOADED, &input, &limits, true);
     }
 }

@@ -97,7 +97,7 @@ fn ran(seed: u64, component: &[u8]) -> Result<(&'static str, u64), &'static str>
     let first = POOLED.call(&loaded, &input, &limits, false);
     let again = POOLED.call(&loaded, &input, &limits, false);
     first.is_like(&again, &format!("seed {seed} twice"));
-    if seed % 16 == 0 {
+    if seed.is_multiple_of(16) {
         let addon = ON_DEMAND.verified(component).unwrap();
         let elsewhere = ON_DEMAND.call(&ON_DEMAND.load(&addon).unwrap(), &input, &limits, false);
         first.is_like(&elsewhere, &format!("seed {seed} on another engine"));
@@ -118,7 +118,7 @@ fn a_component_with_some_bytes_changed_is_loaded_or_refused_by_name() {
     let mut mutations = Mutations::new(seeds().start, &whole, &[]);
     for seed in seeds() {
         // One bit in one half, several changes in the other.
-        let changed = if seed % 2 == 0 { flipped(seed, &whole) } else { mutations.next() };
+        let changed = if seed.is_multiple_of(2) { flipped(seed, &whole) } else { mutations.draw() };
         match POOLED.verified(&changed) {
             None => tally.count("no contract"),
             Some(_) => match ran(seed, &changed) {

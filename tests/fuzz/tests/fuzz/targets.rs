@@ -62,7 +62,7 @@ fn keeps_its_laws(target: Target) {
     let mut mutations = Mutations::new(clock.now_ms().unsigned_abs(), &corpus, target.words);
     let mut count = 0;
     while clock.monotonic() < Duration::from_secs(seconds) {
-        tried(target, &mutations.next(), "a mutation");
+        tried(target, &mutations.draw(), "a mutation");
         count += 1;
     }
     eprintln!("{}: {} inputs of the corpus, {count} mutations", target.name, corpus.len());
