@@ -10,10 +10,12 @@ use serde::Deserialize;
 use crate::toolchain::{Kind, WASI_LIBC};
 use crate::{BuildError, OnProgress, Progress, Target, Toolchain, sysroot};
 
-/// One `cargo build --release` for a guest target.
+/// One `cargo rustc --release` for a guest target: flags of the linker reach the guest alone, and not what it depends on.
 pub(crate) struct Cargo<'a> {
     pub dir: &'a Path,
     pub args: &'a [&'a OsStr],
+    /// Flags for the guest's own crate.
+    pub flags: &'a [String],
     pub target: Target,
     pub env: &'a [(&'static str, OsString)],
 }
@@ -52,13 +54,15 @@ impl Cargo<'_> {
         let mut child = command
             .current_dir(self.dir)
             .args([
-                "build",
+                "rustc",
                 "--release",
                 "--message-format=json-render-diagnostics",
                 "--target",
                 self.target.triple(),
             ])
             .args(self.args)
+            .arg("--")
+            .args(self.flags)
             .env("CARGO_TERM_COLOR", color)
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())

@@ -79,6 +79,7 @@ fn compile(
     let cargo = Cargo {
         dir: &work.join("crate"),
         args: &["-Zbuild-std=std,panic_abort".as_ref(), "--target-dir".as_ref(), target_dir.as_ref()],
+        flags: &[],
         target,
         env: &[
             ("RUSTC", system.rustc.as_os_str().to_owned()),

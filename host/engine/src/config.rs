@@ -26,7 +26,8 @@ pub struct EngineConfig {
     pub table_slot: u32,
     /// Slots of finished calls that keep their copy-on-write mapping for the next call of the same addon.
     pub warm_slots: u32,
-    /// How much of a memory slot is cleared in place after a call, instead of being given back to the system.
+    /// How much of a memory slot is cleared in place after a call, instead of being given back to the system. The whole memory of
+    /// a small addon: then a call needs no new pages.
     pub keep_resident: Bytes,
     /// The stack a guest may use. Beyond it the call ends with `limit(stack)`. Host functions have four times as much again.
     pub stack: Bytes,
@@ -57,7 +58,7 @@ impl Default for EngineConfig {
             memory_slot: Bytes(512 << 20),
             table_slot: 100_000,
             warm_slots: 100,
-            keep_resident: Bytes(128 << 10),
+            keep_resident: Bytes(256 << 10),
             stack: Bytes(512 << 10),
             tick: Duration::from_millis(1),
             grace: Duration::from_millis(100),

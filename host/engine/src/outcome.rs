@@ -135,12 +135,29 @@ fn read(error: &wasmtime::Error, fired: Option<LimitFired>, limits: &Limits, sta
         Some(Trap::StackOverflow) => {
             return CallFailure::limit(LimitFired { name: "stack", limit: stack });
         }
+        Some(Trap::MemoryOutOfBounds) if is_below_zero(error) => {
+            let message = "the addon ran over the end of the stack in its memory, whose size its build sets";
+            return CallFailure::new(FailureKind::Limit("stack"), message, "");
+        }
         _ => {}
     }
     if let Some(fired) = limit_by_text(error, limits).or(fired) {
         return CallFailure::limit(fired);
     }
     CallFailure::new(FailureKind::Trap, "the addon stopped at a trap", "")
+}
+
+/// Compilers lay a guest's stack at the bottom of its memory, growing downwards (`wasm-ld --stack-first`): one that is used up goes on
+/// below zero, which is the end of the 32-bit address space. wasmtime gives the address no type, only a text.
+fn is_below_zero(error: &wasmtime::Error) -> bool {
+    const NEAR: u64 = 1 << 20;
+    const END: u64 = 1 << 32;
+    let address = error.chain().find_map(|cause| {
+        let text = cause.to_string();
+        let hex = text.strip_prefix("memory fault at wasm address 0x")?.split(' ').next()?;
+        u64::from_str_radix(hex, 16).ok()
+    });
+    address.is_some_and(|address| (END - NEAR..END + NEAR).contains(&address))
 }
 
 fn out_of_fuel(fuel: Fuel) -> CallFailure {

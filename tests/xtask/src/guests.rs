@@ -98,24 +98,20 @@ pub fn crates(root: &Path, dir: &str) -> Result<Vec<PathBuf>, Failure> {
 
 /// The bare components of the tests' guests. A guest with a `main.rs` is a WASI program, as other toolchains make them.
 fn components(root: &Path, guests: &[PathBuf], out: &Path) -> Result<(), Failure> {
-    let (programs, plain): (Vec<_>, Vec<_>) =
-        guests.iter().partition(|dir| dir.join("src/main.rs").is_file());
-    let names: Vec<_> = plain.iter().filter_map(|dir| dir.file_name()?.to_str()).collect();
+    let (programs, plain): (Vec<PathBuf>, Vec<PathBuf>) =
+        guests.iter().cloned().partition(|dir| dir.join("src/main.rs").is_file());
     // The SDK that all guests share is compiled once.
     let target_dir = root.join(ADDONS).join("target");
-    if !names.is_empty() {
+    if !plain.is_empty() {
         let toolchain = toolchain(Target::Unknown)?;
-        let built = step(
-            "build guests",
-            |options| guest_build::build_all(&toolchain, &root.join(TESTS), &names, options),
-            &target_dir,
-        )?;
+        let built =
+            step("build guests", |options| guest_build::build_all(&toolchain, &plain, options), &target_dir)?;
         built.iter().try_for_each(|built| store(built, out))?;
     }
     for program in programs {
         toolchain(Target::Wasip2)?;
         let built =
-            step("build WASI guest", |options| guest_build::build_wasip2(program, options), &target_dir)?;
+            step("build WASI guest", |options| guest_build::build_wasip2(&program, options), &target_dir)?;
         store(&built, out)?;
     }
     Ok(())

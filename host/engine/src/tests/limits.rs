@@ -35,6 +35,21 @@ async fn endless_recursion_ends_at_the_stack() {
 }
 
 #[tokio::test]
+async fn a_stack_in_memory_that_grows_below_zero_is_a_limit_and_other_places_outside_are_traps() {
+    let store = |place: &str| format!("(i32.store offset=4 (i32.const {place}) (i32.const 1)) (call $done)");
+    for (place, kind) in [
+        ("-4", FailureKind::Limit("stack")),
+        ("-100000", FailureKind::Limit("stack")),
+        ("-2000000", FailureKind::Trap),
+        ("0x10000", FailureKind::Trap),
+        ("0x7fffffff", FailureKind::Trap),
+    ] {
+        let ran = once(&Guest { body: &store(place), ..Guest::default() }, &limits()).await;
+        assert_eq!(ran.kind(), kind, "{place}");
+    }
+}
+
+#[tokio::test]
 async fn memory_beyond_the_limit_is_refused_and_named() {
     let limits = Limits { memory: Bytes(1 << 20), ..limits() };
     let dies = "(if (i32.eq (memory.grow (i32.const 100)) (i32.const -1)) (then (unreachable))) (call $done)";
