@@ -27,6 +27,10 @@ use clap::Parser as _;
 use crate::args::Cli;
 use crate::context::Context;
 
+/// A call allocates on one thread what the committer frees on another, which the C library's allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // Prints help, version and usage errors itself, with the exit codes `ok` and `usage`.
     let cli = Cli::parse();

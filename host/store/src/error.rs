@@ -88,8 +88,8 @@ impl StoreError {
         matches!(self, Self::Corrupt(_) | Self::Full(_) | Self::Unwritable(_))
     }
 
-    /// The same for another unit of the batch that broke: its kind where the kind stops all, else only that it did not work.
-    pub(crate) fn for_another_unit(&self) -> Self {
+    /// The same for another one that waited for what broke: its kind where the kind stops all, else only that it did not work.
+    pub fn for_another_unit(&self) -> Self {
         match self {
             Self::Corrupt(text) => Self::Corrupt(text.clone()),
             Self::Full(text) => Self::Full(text.clone()),

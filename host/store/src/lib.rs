@@ -25,7 +25,7 @@ pub use migrate::{AppliedMigration, apply as migrate};
 pub use sql::{Arg, Fingerprint, Row, Sql};
 pub use table::Table;
 pub use tx::Tx;
-pub use unit::{Entry, Expect, Unit, Write};
+pub use unit::{Draft, Entry, Expect, Unit, Write};
 
 #[doc(hidden)]
 pub use serde_json;

@@ -4,6 +4,8 @@ use crate::sql::Sql;
 
 /// Every table that units write has `id TEXT PRIMARY KEY` and `version BIGINT`, and otherwise columns of text and
 /// 64-bit integers. A batch of rows goes into one statement as a JSON array.
+///
+/// On SQLite the rows are materialized, or each column would write its row's text again.
 #[derive(Debug)]
 pub struct Table {
     pub name: &'static str,
@@ -35,9 +37,9 @@ macro_rules! table {
             ),
             insert: $crate::Sql::pair(
                 concat!(
+                    "WITH r AS MATERIALIZED (SELECT value AS v FROM json_each($1)) ",
                     "INSERT INTO ", $table, " (id, version", $(", ", stringify!($column),)* ") ",
-                    "SELECT value->>'id', value->>'version'", $(", value->>'", stringify!($column), "'",)*
-                    " FROM json_each($1)"
+                    "SELECT v->>'id', v->>'version'", $(", v->>'", stringify!($column), "'",)* " FROM r"
                 ),
                 concat!(
                     "INSERT INTO ", $table, " (id, version", $(", ", stringify!($column),)* ") ",
@@ -48,9 +50,9 @@ macro_rules! table {
             ),
             upsert: $crate::Sql::pair(
                 concat!(
+                    "WITH r AS MATERIALIZED (SELECT value AS v FROM json_each($1)) ",
                     "INSERT INTO ", $table, " AS t (id, version", $(", ", stringify!($column),)* ") ",
-                    "SELECT value->>'id', value->>'version'", $(", value->>'", stringify!($column), "'",)*
-                    " FROM json_each($1) WHERE true",
+                    "SELECT v->>'id', v->>'version'", $(", v->>'", stringify!($column), "'",)* " FROM r WHERE true",
                     " ON CONFLICT (id) DO UPDATE SET version = excluded.version",
                     $(", ", stringify!($column), " = excluded.", stringify!($column),)*
                     " WHERE t.version = excluded.version - 1"

@@ -22,8 +22,8 @@ pub struct Write {
     pub table: &'static Table,
     pub id: String,
     pub expect: Expect,
-    /// `None` removes the row.
-    pub row: Option<Value>,
+    /// A JSON object with the table's columns; `None` removes the row.
+    pub row: Option<String>,
 }
 
 /// One entry of an audit log, to be given its index in the commit.
@@ -32,6 +32,21 @@ pub struct Entry {
     /// The tenant's id, or `system`.
     pub log: String,
     pub body: Value,
+}
+
+/// An entry that lacks only its index, which is given in the commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    pub log: String,
+    /// The entry's text before its index.
+    pub before: String,
+    /// The entry's text after its index.
+    pub after: String,
+    // What is searched by.
+    pub at_ms: i64,
+    pub event: String,
+    pub object: String,
+    pub trace: String,
 }
 
 /// All that becomes visible together.
@@ -60,7 +75,8 @@ impl Unit {
             fields.insert("id".into(), id.into());
             fields.insert("version".into(), version.into());
         }
-        self.writes.push(Write { table, id: id.into(), expect, row: Some(row) });
+        // As text from here on: the one task that commits has less to do.
+        self.writes.push(Write { table, id: id.into(), expect, row: Some(row.to_string()) });
     }
 
     /// Removes the row, which must have this version.
@@ -72,13 +88,6 @@ impl Unit {
         self.journal.push(entry);
     }
 
-    /// About how many bytes the unit carries into its transaction.
-    pub fn bytes(&self) -> usize {
-        let writes =
-            self.writes.iter().map(|write| write.id.len() + write.row.as_ref().map_or(0, text_bytes));
-        writes.chain(self.journal.iter().map(|entry| entry.log.len() + text_bytes(&entry.body))).sum()
-    }
-
     /// Takes over everything that `other` holds.
     pub fn absorb(&mut self, other: Unit) {
         self.writes.extend(other.writes);
@@ -86,12 +95,20 @@ impl Unit {
     }
 }
 
-/// The texts of a value; all else counts as a word.
-fn text_bytes(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.len(),
-        Value::Array(values) => values.iter().map(text_bytes).sum(),
-        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + text_bytes(value)).sum(),
-        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+/// A unit on its way into a transaction.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub writes: Vec<Write>,
+    pub journal: Vec<Draft>,
+}
+
+impl Ready {
+    /// About how many bytes it carries into its transaction.
+    pub fn bytes(&self) -> usize {
+        let writes =
+            self.writes.iter().map(|write| write.id.len() + write.row.as_ref().map_or(0, String::len));
+        let journal =
+            self.journal.iter().map(|draft| draft.log.len() + draft.before.len() + draft.after.len());
+        writes.chain(journal).sum()
     }
 }

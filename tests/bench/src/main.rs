@@ -66,6 +66,10 @@ enum Own {
     Host { data: PathBuf, postgres: Option<String> },
 }
 
+/// As `bulla` has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<()> {
     let args = Args::parse();
     // As `bulla serve` has it.

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use bulla_store::{Entry, Journal, StoreError, Tx};
+use bulla_store::{Draft, Entry, Journal, StoreError, Tx};
 use serde_json::{Value, json};
 
-use super::leaf::leaf_of;
-use super::store::{self, SizeRow};
+use super::leaf::{draft_of, leaf_of};
+use super::store::{self, NewEntry, SizeRow};
 use super::tree::leaf_hash;
 
 /// The log of units that publish. A checkpoint is no entry, it vouches for entries; its unit carries an entry of this
@@ -29,28 +29,33 @@ impl AuditJournal {
 
 #[async_trait]
 impl Journal for AuditJournal {
-    async fn append(&self, tx: &mut Tx<'_>, entries: &[&Entry]) -> Result<(), StoreError> {
-        let entries: Vec<&Entry> = entries.iter().copied().filter(|entry| entry.log != PUBLISHING).collect();
-        if entries.is_empty() {
+    fn draft(&self, entry: Entry) -> Result<Draft, StoreError> {
+        draft_of(entry).map_err(|error| StoreError::Corrupt(error.to_string()))
+    }
+
+    async fn append(&self, tx: &mut Tx<'_>, drafts: &[&Draft]) -> Result<(), StoreError> {
+        let drafts: Vec<&Draft> = drafts.iter().copied().filter(|draft| draft.log != PUBLISHING).collect();
+        if drafts.is_empty() {
             return Ok(());
         }
-        let mut next = raise_heads(tx, &entries).await?;
-        let rows = entries.iter().map(|entry| place(&mut next, entry)).collect::<Result<Vec<_>, _>>()?;
-        let written = tx.execute(&store::INSERT_ENTRIES, &[(&Value::from(rows).to_string()).into()]).await?;
-        match written == entries.len() as u64 {
+        let mut next = raise_heads(tx, &drafts).await?;
+        let rows = drafts.iter().map(|draft| place(&mut next, draft)).collect::<Result<Vec<_>, _>>()?;
+        let rows = serde_json::to_string(&rows).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let written = tx.execute(&store::INSERT_ENTRIES, &[(&rows).into()]).await?;
+        match written == drafts.len() as u64 {
             true => Ok(()),
             false => {
-                Err(StoreError::Corrupt(format!("{written} of {} audit entries were written", entries.len())))
+                Err(StoreError::Corrupt(format!("{written} of {} audit entries were written", drafts.len())))
             }
         }
     }
 }
 
 /// Raises each log's size by its number of entries; returns the first free index of each.
-async fn raise_heads(tx: &mut Tx<'_>, entries: &[&Entry]) -> Result<BTreeMap<String, u64>, StoreError> {
+async fn raise_heads(tx: &mut Tx<'_>, drafts: &[&Draft]) -> Result<BTreeMap<String, u64>, StoreError> {
     let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
-    for entry in entries {
-        *counts.entry(&entry.log).or_default() += 1;
+    for draft in drafts {
+        *counts.entry(&draft.log).or_default() += 1;
     }
     let wanted: Value = counts.iter().map(|(log, count)| json!({"log": log, "n": count})).collect();
     let raised: Vec<SizeRow> = tx.fetch(&store::RAISE_HEADS, &[(&wanted.to_string()).into()]).await?;
@@ -61,24 +66,22 @@ async fn raise_heads(tx: &mut Tx<'_>, entries: &[&Entry]) -> Result<BTreeMap<Str
     Ok(raised.into_iter().map(first).collect())
 }
 
-fn place(next: &mut BTreeMap<String, u64>, entry: &Entry) -> Result<Value, StoreError> {
+fn place<'a>(next: &mut BTreeMap<String, u64>, draft: &'a Draft) -> Result<NewEntry<'a>, StoreError> {
     let index = next
-        .get_mut(&entry.log)
-        .ok_or_else(|| StoreError::Corrupt(format!("the audit log `{}` has no head", entry.log)))?;
-    let leaf =
-        leaf_of(&entry.log, *index, &entry.body).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    let text = |name: &str| entry.body[name].as_str().unwrap_or_default();
-    let row = json!({
-        "id": store::place_id(&entry.log, *index),
-        "log": entry.log,
-        "idx": index,
-        "at_ms": entry.body["at-ms"].as_i64().unwrap_or_default(),
-        "event": text("event"),
-        "object": text("object"),
-        "trace": text("trace"),
-        "hash": hex::encode(leaf_hash(leaf.as_bytes())),
-        "leaf": leaf,
-    });
+        .get_mut(&draft.log)
+        .ok_or_else(|| StoreError::Corrupt(format!("the audit log `{}` has no head", draft.log)))?;
+    let leaf = leaf_of(draft, *index);
+    let row = NewEntry {
+        id: store::place_id(&draft.log, *index),
+        log: &draft.log,
+        idx: *index,
+        at_ms: draft.at_ms,
+        event: &draft.event,
+        object: &draft.object,
+        trace: &draft.trace,
+        hash: hex::encode(leaf_hash(leaf.as_bytes())),
+        leaf,
+    };
     *index += 1;
     Ok(row)
 }

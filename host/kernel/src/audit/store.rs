@@ -13,13 +13,28 @@ pub(super) const RAISE_HEADS: Sql = Sql::pair(
      ON CONFLICT (id) DO UPDATE SET version = h.version + 1, size = h.size + excluded.size RETURNING id, size",
 );
 pub(super) const INSERT_ENTRIES: Sql = Sql::pair(
-    "INSERT INTO audit_entry (id, log, idx, at_ms, event, object, trace, hash, leaf) \
-     SELECT value->>'id', value->>'log', value->>'idx', value->>'at_ms', value->>'event', value->>'object', \
-     value->>'trace', value->>'hash', value->>'leaf' FROM json_each($1)",
+    "WITH r AS MATERIALIZED (SELECT value AS v FROM json_each($1)) \
+     INSERT INTO audit_entry (id, log, idx, at_ms, event, object, trace, hash, leaf) \
+     SELECT v->>'id', v->>'log', v->>'idx', v->>'at_ms', v->>'event', v->>'object', v->>'trace', v->>'hash', v->>'leaf' FROM r",
     "INSERT INTO audit_entry (id, log, idx, at_ms, event, object, trace, hash, leaf) \
      SELECT id, log, idx, at_ms, event, object, trace, hash, leaf FROM jsonb_to_recordset($1::jsonb) \
      AS r(id text, log text, idx bigint, at_ms bigint, event text, object text, trace text, hash text, leaf text)",
 );
+
+/// What [`INSERT_ENTRIES`] takes.
+#[derive(Serialize)]
+pub(super) struct NewEntry<'a> {
+    pub id: String,
+    pub log: &'a str,
+    pub idx: u64,
+    pub at_ms: i64,
+    pub event: &'a str,
+    pub object: &'a str,
+    pub trace: &'a str,
+    /// In hex.
+    pub hash: String,
+    pub leaf: String,
+}
 
 table! {
     /// One row a checkpoint, with the frontier that the next one starts from.

@@ -6,8 +6,8 @@
 //! node it runs, loses at the commit, and is given the winner's response.
 //!
 //! **Limits.** A key has 1 to 255 visible ASCII characters. A record is kept for a stated time (24 hours by default), after
-//! which the key is free again, whether it was swept away yet or not. The database is read once per call with a key that
-//! this node has not seen lately, and not at all for calls without a key.
+//! which the key is free again, whether it was swept away yet or not. The database is asked for keys that this
+//! node has not seen lately, those of calls that arrive together in one query, and not at all for calls without a key.
 //!
 //! **Repeats.** The same key with the same input: the stored response, as often as it is asked for. The same key with
 //! another input: `idempotency-mismatch`. Inputs are compared by the SHA-256 of their canonical form (RFC 8785).
@@ -15,6 +15,7 @@
 //! **Errors**, in order of precedence: `invalid` (the key), `idempotency-mismatch`, `idempotency-in-flight`, `unavailable`.
 
 mod error;
+mod lookup;
 mod model;
 mod service;
 mod store;

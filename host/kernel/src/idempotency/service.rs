@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::error::IdempotencyError;
+use super::lookup::Lookup;
 use super::model::{Begun, DEFAULT_TTL, Key, KeyHash, RequestHash, Stored};
 use super::store::{self, NewRecord, RECORDS};
 use crate::Core;
@@ -36,6 +37,7 @@ impl Default for IdempotencyConfig {
 #[derive(Clone)]
 pub struct Idempotency {
     core: Core,
+    lookup: Lookup,
     ttl: Millis,
     /// A record never changes until it expires, so nothing here can be old.
     recent: Cache<KeyHash, Recent>,
@@ -49,6 +51,7 @@ struct Recent {
 }
 
 impl Idempotency {
+    /// Starts the task that looks for records.
     pub fn new(core: Core, config: IdempotencyConfig) -> Self {
         let weigh = |_: &KeyHash, one: &Recent| {
             u32::try_from(one.stored.response.len() + OF_A_RECORD).unwrap_or(u32::MAX)
@@ -59,7 +62,8 @@ impl Idempotency {
             // What has expired is not answered from; it need not be held either.
             .time_to_live(config.ttl.duration())
             .build();
-        Self { core, ttl: config.ttl, recent, in_flight: Arc::default() }
+        let lookup = Lookup::start(core.db.clone());
+        Self { core, lookup, ttl: config.ttl, recent, in_flight: Arc::default() }
     }
 
     /// Looks for the response to a request; where there is none the key is taken until the [`Running`] is dropped.
@@ -70,7 +74,7 @@ impl Idempotency {
         if let Some(one) = known {
             return one.answer(hash).map(Begun::Replay);
         }
-        let expect = match store::one(&self.core.db, &key).await? {
+        let expect = match self.lookup.one(&key).await? {
             None => Expect::Absent,
             Some(row) if row.expires_ms <= self.core.now_ms() => Expect::Version(row.version),
             Some(row) => return self.remember(&key, &row)?.answer(hash).map(Begun::Replay),
@@ -86,7 +90,7 @@ impl Idempotency {
     /// After a commit that was lost to another node: its response. `None`: the call lost for another reason, and may run
     /// again; it is then staged against the record as it is now, which a sweep may have taken away.
     pub async fn winner(&self, running: &mut Running) -> Result<Option<Stored>, IdempotencyError> {
-        running.expect = match store::one(&self.core.db, &running.key).await? {
+        running.expect = match self.lookup.one(&running.key).await? {
             None => Expect::Absent,
             Some(row) if row.expires_ms <= self.core.now_ms() => Expect::Version(row.version),
             Some(row) => return self.remember(&running.key, &row)?.answer(running.hash).map(Some),

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use bulla_base::{Bytes, CallId, TenantId, TraceId};
 use bulla_store::{Db, Sql, StoreError};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::model::{Key, RequestHash, Stored};
 
@@ -33,8 +34,10 @@ pub(super) struct NewRecord<'a> {
     pub expires_ms: i64,
 }
 
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub(super) struct RecordRow {
+    pub id: String,
+    pub tenant: String,
     pub version: i64,
     pub request_hash: String,
     pub response: String,
@@ -56,12 +59,16 @@ struct SizeRow {
     size: i64,
 }
 
-pub(super) async fn one(db: &Db, key: &Key) -> Result<Option<RecordRow>, StoreError> {
-    const ONE: Sql = Sql::both(
-        "SELECT version, request_hash, response, call_id, trace, created_ms, expires_ms FROM idempotency \
-         WHERE tenant = $1 AND id = $2",
+/// The records with these ids.
+pub(super) async fn some(db: &Db, ids: &[String]) -> Result<Vec<RecordRow>, StoreError> {
+    const SOME: Sql = Sql::pair(
+        "SELECT id, tenant, version, request_hash, response, call_id, trace, created_ms, expires_ms FROM idempotency \
+         WHERE id IN (SELECT value FROM json_each($1))",
+        "SELECT id, tenant, version, request_hash, response, call_id, trace, created_ms, expires_ms FROM idempotency \
+         WHERE id IN (SELECT jsonb_array_elements_text($1::jsonb))",
     );
-    db.fetch_one(&ONE, &[key.tenant.as_str().into(), (&key.id.to_hex()).into()]).await
+    let ids = Value::from(ids).to_string();
+    db.fetch(&SOME, &[(&ids).into()]).await
 }
 
 /// The records whose time was up at `now_ms`, the oldest first.

@@ -4,6 +4,7 @@
 mod admit;
 mod ending;
 mod guest;
+mod whole;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use bulla_server::Metrics;
 use futures::FutureExt;
 use tokio::runtime::Handle;
 
+use self::whole::Whole;
 use crate::storage::Storage;
 use crate::supply::Supply;
 
@@ -80,11 +82,15 @@ impl Dispatcher {
         Self(Arc::new(parts))
     }
 
-    /// Runs a call to its end, on a task of its own: a client that goes away does not leave half a call behind.
+    /// Runs a call to its end: a client that goes away does not leave half a call behind.
     pub async fn run(&self, request: CallRequest) -> Ended {
         let (this, id) = (self.clone(), CallId::draw(self.core.rng.as_ref()));
         let (trace, call) = (request.trace.clone(), id.clone());
-        match self.workers.spawn(async move { this.caught(&request, id).await }).await {
+        let work = async move { this.caught(&request, id).await };
+        if Handle::try_current().is_ok_and(|here| here.id() == self.workers.id()) {
+            return Whole::new(work, self.workers.clone()).await;
+        }
+        match self.workers.spawn(work).await {
             Ok(ended) => ended,
             Err(gone) => {
                 tracing::error!(%trace, "a call was given up: {gone}");

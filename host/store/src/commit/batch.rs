@@ -10,7 +10,7 @@ use crate::failpoint::{Step, failpoint};
 use crate::sql::Sql;
 use crate::table::Table;
 use crate::tx::Tx;
-use crate::unit::{Entry, Expect, Unit, Write};
+use crate::unit::{Draft, Expect, Ready, Write};
 
 type Outcome = Result<(), StoreError>;
 
@@ -18,7 +18,7 @@ type Outcome = Result<(), StoreError>;
 pub(super) async fn write(
     tx: &mut Tx<'_>,
     journal: &dyn Journal,
-    units: &[Unit],
+    units: &[Ready],
 ) -> Result<Vec<Outcome>, StoreError> {
     let stored = stored_versions(tx, units).await?;
     let outcomes = decide(&stored, units);
@@ -27,9 +27,9 @@ pub(super) async fn write(
         statement.run(tx).await?;
     }
     failpoint(Step::CommitWritten)?;
-    let entries: Vec<&Entry> = winners().flat_map(|unit| &unit.journal).collect();
-    if !entries.is_empty() {
-        journal.append(tx, &entries).await?;
+    let drafts: Vec<&Draft> = winners().flat_map(|unit| &unit.journal).collect();
+    if !drafts.is_empty() {
+        journal.append(tx, &drafts).await?;
     }
     failpoint(Step::CommitRecorded)?;
     Ok(outcomes)
@@ -39,7 +39,7 @@ pub(super) async fn write(
 pub(super) async fn write_each(
     tx: &mut Tx<'_>,
     journal: &dyn Journal,
-    units: &[Unit],
+    units: &[Ready],
 ) -> Result<Vec<Outcome>, StoreError> {
     const SAVE: Sql = Sql::both("SAVEPOINT unit");
     const BACK: Sql = Sql::both("ROLLBACK TO SAVEPOINT unit");
@@ -70,7 +70,7 @@ struct VersionRow {
 /// The versions of all rows that some unit has an expectation of; one query a table, tables in order of name.
 async fn stored_versions(
     tx: &mut Tx<'_>,
-    units: &[Unit],
+    units: &[Ready],
 ) -> Result<HashMap<(&'static str, String), i64>, StoreError> {
     let mut wanted: BTreeMap<&'static str, (&'static Table, HashSet<&str>)> = BTreeMap::new();
     for write in units.iter().flat_map(|unit| &unit.writes).filter(|write| write.expect != Expect::Fresh) {
@@ -88,7 +88,7 @@ async fn stored_versions(
 
 /// In order of arrival: a unit wins when each of its rows is as it expects and no winner before it touched them. A unit that
 /// writes a row twice contradicts itself and loses.
-fn decide(stored: &HashMap<(&'static str, String), i64>, units: &[Unit]) -> Vec<Outcome> {
+fn decide(stored: &HashMap<(&'static str, String), i64>, units: &[Ready]) -> Vec<Outcome> {
     let mut taken: HashSet<Key<'_>> = HashSet::new();
     units
         .iter()
@@ -153,19 +153,21 @@ impl Statement<'_> {
         let (sql, rows) = match self.verb {
             Verb::Remove => (
                 &self.table.remove,
-                Value::from(self.writes.iter().map(|write| write.id.as_str()).collect::<Vec<_>>()),
+                Value::from(self.writes.iter().map(|write| write.id.as_str()).collect::<Vec<_>>())
+                    .to_string(),
             ),
             Verb::Insert => (&self.table.insert, self.rows()),
             Verb::Upsert => (&self.table.upsert, self.rows()),
         };
-        let touched =
-            tx.execute(sql, &[(&rows.to_string()).into()]).await.map_err(|error| self.blame(error))?;
+        let touched = tx.execute(sql, &[(&rows).into()]).await.map_err(|error| self.blame(error))?;
         // Fewer rows than asked for: another node changed one between the check and the write.
         if touched == self.writes.len() as u64 { Ok(()) } else { Err(self.conflict()) }
     }
 
-    fn rows(&self) -> Value {
-        self.writes.iter().filter_map(|write| write.row.clone()).collect()
+    /// A JSON array of the rows.
+    fn rows(&self) -> String {
+        let rows: Vec<&str> = self.writes.iter().filter_map(|write| write.row.as_deref()).collect();
+        format!("[{}]", rows.join(","))
     }
 
     fn blame(&self, error: StoreError) -> StoreError {

@@ -14,14 +14,19 @@ use crate::db::{Db, Pool};
 use crate::error::StoreError;
 use crate::failpoint::{Step, failpoint, passed};
 use crate::tx::Tx;
-use crate::unit::{Entry, Unit};
+use crate::unit::{Draft, Entry, Ready, Unit};
 
 use health::Health;
 
-/// Gives the entries of a batch their places in the audit logs: the last step inside every commit.
+/// The audit logs, as a commit writes them.
 #[async_trait]
 pub trait Journal: Send + Sync + 'static {
-    async fn append(&self, tx: &mut Tx<'_>, entries: &[&Entry]) -> Result<(), StoreError>;
+    /// All of an entry that is known before its place is: made by the caller of the commit, because the commits of all callers follow
+    /// each other.
+    fn draft(&self, entry: Entry) -> Result<Draft, StoreError>;
+
+    /// Gives the entries of a batch their places: the last step inside every commit.
+    async fn append(&self, tx: &mut Tx<'_>, drafts: &[&Draft]) -> Result<(), StoreError>;
 }
 
 /// For tests of the store alone.
@@ -29,7 +34,21 @@ pub struct NoJournal;
 
 #[async_trait]
 impl Journal for NoJournal {
-    async fn append(&self, _: &mut Tx<'_>, _: &[&Entry]) -> Result<(), StoreError> {
+    fn draft(&self, entry: Entry) -> Result<Draft, StoreError> {
+        let text = || String::new();
+        let Entry { log, body } = entry;
+        Ok(Draft {
+            log,
+            before: body.to_string(),
+            after: text(),
+            at_ms: 0,
+            event: text(),
+            object: text(),
+            trace: text(),
+        })
+    }
+
+    async fn append(&self, _: &mut Tx<'_>, _: &[&Draft]) -> Result<(), StoreError> {
         Ok(())
     }
 }
@@ -55,7 +74,7 @@ impl Default for CommitterConfig {
 const TRIES: u32 = 4;
 
 struct Pending {
-    unit: Unit,
+    unit: Ready,
     bytes: usize,
     reply: oneshot::Sender<Result<(), StoreError>>,
 }
@@ -64,6 +83,7 @@ struct Pending {
 #[derive(Clone)]
 pub struct Committer {
     queue: mpsc::Sender<Pending>,
+    journal: Arc<dyn Journal>,
     health: Health,
 }
 
@@ -71,8 +91,8 @@ impl Committer {
     pub fn start(db: Db, journal: Arc<dyn Journal>, config: CommitterConfig) -> Self {
         let (queue, waiting) = mpsc::channel(config.queue);
         let health = Health::default();
-        tokio::spawn(run(db, journal, config, waiting, health.clone()));
-        Self { queue, health }
+        tokio::spawn(run(db, journal.clone(), config, waiting, health.clone()));
+        Self { queue, journal, health }
     }
 
     /// Commits the unit, all of it or nothing. Returns after the fsync that covers it. An empty unit costs nothing.
@@ -87,6 +107,7 @@ impl Committer {
         }
         let (reply, outcome) = oneshot::channel();
         let stopped = || StoreError::Unavailable("the committer has stopped".into());
+        let unit = ready(unit, self.journal.as_ref())?;
         let bytes = unit.bytes();
         self.queue.send(Pending { unit, bytes, reply }).await.map_err(|_| stopped())?;
         outcome.await.map_err(|_| stopped())?
@@ -111,6 +132,11 @@ impl Committer {
     pub async fn stopped(&self) {
         self.queue.closed().await;
     }
+}
+
+fn ready(unit: Unit, journal: &dyn Journal) -> Result<Ready, StoreError> {
+    let drafts = unit.journal.into_iter().map(|entry| journal.draft(entry));
+    Ok(Ready { journal: drafts.collect::<Result<_, _>>()?, writes: unit.writes })
 }
 
 async fn run(
@@ -150,7 +176,7 @@ fn within(batch: &[Pending], max_bytes: usize) -> usize {
 }
 
 /// The batch in one transaction; where it breaks as a whole, unit by unit.
-async fn commit_all(db: &Db, journal: &dyn Journal, units: &[Unit]) -> Vec<Result<(), StoreError>> {
+async fn commit_all(db: &Db, journal: &dyn Journal, units: &[Ready]) -> Vec<Result<(), StoreError>> {
     match persistent(db, journal, units, Mode::Together).await {
         Ok(outcomes) => outcomes,
         // A full disk is no unit's own fault, and SQLite may have ended the transaction by itself.
@@ -164,7 +190,7 @@ async fn commit_all(db: &Db, journal: &dyn Journal, units: &[Unit]) -> Vec<Resul
 
 /// SQLite: under savepoints of one transaction, for one fsync. PostgreSQL: a transaction each, because units one after the
 /// other take their locks in no order, and two nodes that do so wait for each other for ever.
-async fn replay(db: &Db, journal: &dyn Journal, units: &[Unit]) -> Vec<Result<(), StoreError>> {
+async fn replay(db: &Db, journal: &dyn Journal, units: &[Ready]) -> Vec<Result<(), StoreError>> {
     if !db.is_postgres() {
         let replayed = persistent(db, journal, units, Mode::OneByOne).await;
         return replayed.unwrap_or_else(|broken| broken.for_all(units.len()));
@@ -188,7 +214,7 @@ async fn replay(db: &Db, journal: &dyn Journal, units: &[Unit]) -> Vec<Result<()
 async fn persistent(
     db: &Db,
     journal: &dyn Journal,
-    units: &[Unit],
+    units: &[Ready],
     mode: Mode,
 ) -> Result<Vec<Result<(), StoreError>>, Broken> {
     for _ in 1..TRIES {
@@ -235,7 +261,7 @@ impl From<StoreError> for Broken {
 async fn transaction(
     db: &Db,
     journal: &dyn Journal,
-    units: &[Unit],
+    units: &[Ready],
     mode: Mode,
 ) -> Result<Vec<Result<(), StoreError>>, Broken> {
     let at_begin = |error: sqlx::Error| Broken::Begin(error.into());
@@ -272,7 +298,7 @@ async fn transaction(
 async fn work(
     tx: &mut Tx<'_>,
     journal: &dyn Journal,
-    units: &[Unit],
+    units: &[Ready],
     mode: Mode,
 ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
     failpoint(Step::CommitBegun)?;

@@ -82,7 +82,7 @@ fn configurations() -> Vec<(String, Config)> {
     let mut all = vec![(format!("the default ({})", told(&default)), default.wasmtime(Allocation::Pooled))];
     let mut add =
         |name: String, settings: EngineConfig| all.push((name, settings.wasmtime(Allocation::Pooled)));
-    for keep in [Bytes(0), Bytes(64 << 10), Bytes(128 << 10), Bytes(1 << 20)] {
+    for keep in [Bytes(0), Bytes(64 << 10), Bytes(128 << 10), Bytes(256 << 10), Bytes(1 << 20)] {
         add(
             format!("memory kept resident per slot: {keep}"),
             EngineConfig { keep_resident: keep, ..default.clone() },
@@ -105,7 +105,7 @@ fn configurations() -> Vec<(String, Config)> {
             pool.async_stack_keep_resident(keep);
         });
     }
-    for batch in [8, 64] {
+    for batch in [1, 8, 64] {
         pool(&format!("pages given back for {batch} slots at a time"), &|pool| {
             pool.decommit_batch_size(batch);
         });
