@@ -4,12 +4,14 @@
 //! A file is 32 bytes HMAC-SHA256, then what wasmtime serialized. Its name is the hex of the cache key:
 //! SHA-256(component digest ‖ wasmtime's version ‖ SHA-256 of wasmtime's compatibility hash). The MAC covers key ‖ code.
 
+use std::collections::HashSet;
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
@@ -147,6 +149,27 @@ impl Cache {
         if let Err(error) = seal_to(&file, dir, secret, key, component) {
             self.events.cache_event(&CacheEvent::Io { file, error });
         }
+    }
+
+    /// Removes files that none of `live` names and that are older than `age`; gives their number. A file is there before its addon is
+    /// installed, which is what `age` is for; one that is removed too early costs a compilation.
+    pub(crate) fn sweep(&self, live: &HashSet<CacheKey>, age: Duration) -> usize {
+        let Some((_, dir)) = &self.place else { return 0 };
+        let live: HashSet<PathBuf> = live.iter().map(|key| path(dir, key)).collect();
+        let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+        let old = entries.filter(|entry| {
+            let modified = entry.metadata().and_then(|metadata| metadata.modified());
+            let old = modified.is_ok_and(|at| at.elapsed().is_ok_and(|since| since > age));
+            old && !live.contains(&entry.path())
+        });
+        let removed = old.filter(|entry| match fs::remove_file(entry.path()) {
+            Ok(()) => true,
+            Err(error) => {
+                self.events.cache_event(&CacheEvent::Io { file: entry.path(), error: error.to_string() });
+                false
+            }
+        });
+        removed.count()
     }
 
     fn discard(&self, file: PathBuf, refusal: Refusal) {

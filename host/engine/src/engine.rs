@@ -8,7 +8,7 @@ use bulla_base::{Bytes, Clock, Limits};
 use wasmtime::component::Linker;
 use wasmtime::{Store, UpdateDeadline};
 
-use crate::cache::{AotKey, Cache, CacheEvents, LogCacheEvents};
+use crate::cache::{AotKey, Cache, CacheEvents, CacheKey, LogCacheEvents, WASMTIME_VERSION};
 use crate::compile::Compiler;
 use crate::config::{Allocation, EngineConfig};
 use crate::meter::{CallState, DeadlineReached, settle};
@@ -85,6 +85,13 @@ impl Engine {
     /// Whether compiled code is kept between starts.
     pub fn caches(&self) -> bool {
         self.shared.cache.enabled()
+    }
+
+    /// Removes the compiled code of components that are not among these digests, once it is older than `age`. It reads a directory: not
+    /// for a thread that runs calls. Returns how many files went.
+    pub fn sweep_cache(&self, live: &[[u8; 32]], age: Duration) -> usize {
+        let keys = live.iter().map(|digest| CacheKey::new(self.wasmtime(), digest, WASMTIME_VERSION));
+        self.shared.cache.sweep(&keys.collect(), age)
     }
 
     pub fn config(&self) -> &EngineConfig {

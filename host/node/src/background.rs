@@ -22,6 +22,9 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// How often what tenants keep is looked up; less often where the look takes more than one part in so many of that.
 const MEASURE: Duration = Duration::from_secs(1);
 const MEASURE_SHARE: u32 = 20;
+/// How often compiled code that nobody needs any more is looked for, and how old it is before it goes.
+const TIDY: Duration = Duration::from_secs(60);
+const CODE_AGE: Duration = Duration::from_secs(600);
 const SWEEP: Duration = Duration::from_secs(5);
 /// How often a host that cannot write tries whether it can again.
 const RECOVER: Duration = Duration::from_secs(1);
@@ -57,6 +60,7 @@ impl Background {
         tasks.spawn(measure(host.clone(), stop.clone()));
         every(&mut tasks, host, stop, SWEEP, sweep);
         every(&mut tasks, host, stop, RECOVER, recover);
+        every(&mut tasks, host, stop, TIDY, tidy);
         Self { tasks }
     }
 
@@ -193,6 +197,18 @@ async fn sweep(host: Arc<Host>) {
     report("reservations", host.rooms.sequences.sweep(&origin).await);
     report("approvals", host.rooms.approvals.expire_due().await);
     report("idempotency records", host.idempotency.sweep(&origin).await);
+}
+
+/// Compiled code of addons that are gone.
+async fn tidy(host: Arc<Host>) {
+    let Ok(all) = host.addons.all() else { return };
+    let digests = all.iter().filter_map(|one| hex::decode(&one.component_digest).ok()?.try_into().ok());
+    let (live, engine) = (digests.collect::<Vec<[u8; 32]>>(), host.engine.clone());
+    match tokio::task::spawn_blocking(move || engine.sweep_cache(&live, CODE_AGE)).await {
+        Ok(0) => {}
+        Ok(files) => tracing::info!(files, "compiled code of addons that are gone was removed"),
+        Err(error) => tracing::error!(%error, "compiled code was not looked through"),
+    }
 }
 
 /// A host that told its balancer that it cannot write gets no calls that would show that it can again: it tries by itself, with the

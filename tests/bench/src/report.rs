@@ -51,6 +51,7 @@ impl Report {
         for table in self.lines.iter().flat_map(|(_, outcome)| &outcome.tables) {
             writeln!(text, "\n## {table}")?;
         }
+        write!(text, "\n{WHY}")?;
         if !points.is_empty() {
             writeln!(text, "\n## Latency\n\n![Latency over concurrency]({PICTURE})\n")?;
             latencies(&mut text, points)?;
@@ -58,6 +59,9 @@ impl Report {
         Ok(text)
     }
 }
+
+/// By hand, after the figures of the last run.
+const WHY: &str = include_str!("why.md");
 
 const READING: &str = "\
 How to run it: `cargo xtask bench --write` writes this page, `cargo xtask bench --only call,durable` measures some lines, `--quick` \

@@ -122,6 +122,21 @@ async fn a_file_under_another_name_does_not_open() {
     assert_eq!(*heard.0.lock().unwrap(), [CacheEvent::BadMac { file: second }]);
 }
 
+#[tokio::test]
+async fn code_that_nobody_has_installed_goes_once_it_is_old() {
+    let dir = tempfile::tempdir().unwrap();
+    let (engine, _) = start(dir.path(), 1);
+    let (kept, left) = (guest(), Guest { body: "(nop) (call $done)", ..Guest::default() }.component());
+    for component in [&kept, &left] {
+        load_from(&engine, component).await;
+    }
+    let live = [*verified(&kept, "").component_digest().as_bytes()];
+    assert_eq!(engine.sweep_cache(&live, Duration::from_secs(3_600)), 0);
+    assert_eq!(engine.sweep_cache(&live, Duration::ZERO), 1);
+    assert_eq!(load_from(&engine, &kept).await, CodeSource::Cached);
+    assert_eq!(load_from(&engine, &left).await, CodeSource::Compiled);
+}
+
 #[test]
 fn the_key_knows_component_version_and_settings() {
     let engine = engine();
