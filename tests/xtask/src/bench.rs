@@ -18,7 +18,8 @@ pub const PEERS: &str = "tests/bench/peers";
 
 /// `wasmtime serve`, in the version that the host has.
 const WASMTIME: &str = "48.0.8";
-const WASMTIME_FEATURES: &str = "serve,cranelift,component-model,pooling-allocator,parallel-compilation";
+const WASMTIME_FEATURES: &str =
+    "run,serve,component-model-async,cranelift,component-model,pooling-allocator,parallel-compilation";
 
 #[derive(clap::Args)]
 pub struct Options {

@@ -197,3 +197,16 @@ fn disabling_and_removing_take_the_grants_of_running_calls() {
     row.removed_ms = Some(1);
     assert_eq!(allows(&row), (false, false));
 }
+
+#[test]
+fn of_a_removed_addon_nothing_is_kept_that_no_call_holds() {
+    let cells = Cells::default();
+    let mut row = installed("1.0.0", sequences(&["a"]), &sequences(&["a"]));
+    let running = cells.apply(&row).unwrap().unwrap();
+    row.removed_ms = Some(1);
+    cells.apply(&row).unwrap();
+    assert_eq!(cells.places(), 1, "a call still looks at it");
+    drop(running);
+    cells.apply(&row).unwrap();
+    assert_eq!(cells.places(), 0);
+}

@@ -64,15 +64,17 @@ impl Cells {
         let addon = AddonName::new(&row.addon).map_err(corrupt)?;
         let (asked, granted) = (row.asked()?, row.granted()?);
         let (enabled, removed) = (row.enabled != 0, row.is_removed());
-        let mut open = if enabled && !removed { granted.clone() } else { Grants::default() };
+        let mut open = if enabled { granted.clone() } else { Grants::default() };
         if open.directory.as_ref().is_some_and(|one| self.private.is_reached_by(&one.path)) {
             tracing::error!(%tenant, %addon, "a granted directory reaches the host's own files: it is not opened");
             open.directory = None;
         }
-        let grants = self.set((tenant.clone(), addon.clone()), &row.digest, &asked, &open);
+        let place = (tenant.clone(), addon.clone());
         if removed {
+            self.forget(&place);
             return Ok(None);
         }
+        let grants = self.set(place, &row.digest, &asked, &open);
         Ok(Some(Installed {
             tenant,
             addon,
@@ -106,11 +108,29 @@ impl Cells {
         own
     }
 
+    /// Nothing is granted in the place of an addon that was removed, and nothing is kept of it that no call holds any more.
+    fn forget(&self, place: &Place) {
+        let mut places = self.places.lock();
+        let Some(cells) = places.get_mut(place) else { return };
+        for cell in cells.values() {
+            cell.in_force.replace(Grants::default());
+        }
+        cells.retain(|_, cell| cell.in_force.is_held());
+        if cells.is_empty() {
+            places.remove(place);
+        }
+    }
+
     /// Nothing is granted in this place until it is applied again.
     pub fn close(&self, place: &Place) {
         for cell in self.places.lock().get(place).into_iter().flat_map(HashMap::values) {
             cell.in_force.replace(Grants::default());
         }
+    }
+
+    #[cfg(test)]
+    pub fn places(&self) -> usize {
+        self.places.lock().len()
     }
 
     /// Nothing is granted anywhere until it is applied again.

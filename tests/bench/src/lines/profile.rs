@@ -11,8 +11,8 @@ use crate::profile;
 const ROWS: usize = 20;
 
 /// Frames that every sample has, and that say nothing of what is done.
-const FRAMES: [&str; 8] =
-    ["tokio::runtime", "tokio::task", "std::", "core::", "<core::", "start_thread", "__clone", "0x0"];
+const FRAMES: [&str; 9] =
+    ["tokio::runtime", "tokio::task", "std::", "<std::", "core::", "<core::", "start_thread", "clone3", "0x"];
 
 pub async fn run(bench: &Bench) -> Result<Outcome> {
     let mut outcome = Outcome::default();
@@ -54,7 +54,7 @@ fn rows(report: &str, wanted: impl Fn(&str) -> bool) -> Vec<(String, String)> {
         let (kind, name) = name.split_once("] ")?;
         // The kernel's functions are told apart; a name longer than a line of the page is cut.
         let name: String = if kind == "k" { format!("kernel: {name}") } else { name.to_owned() };
-        let name: String = name.replace('|', "/").chars().take(110).collect();
+        let name: String = name.trim_end().replace('|', "/").chars().take(110).collect();
         Some((numbers.split_whitespace().next()?.to_owned(), name))
     });
     rows.filter(|(_, name)| wanted(name)).take(ROWS).collect()
