@@ -133,22 +133,20 @@ pub(super) async fn size(db: &Db, log: &str) -> Result<Option<u64>, StoreError> 
     Ok(row.map(|row| row.size.unsigned_abs()))
 }
 
-// Ranges of one log's entries, by their ids, which begin with the log's name. SQLite would take an index of `log` for the equality, and
-// read and sort the whole log for the last hundred entries of it; the plus keeps it from that.
-const LAST: Sql = Sql::pair(
-    "SELECT id, hash FROM audit_entry WHERE +log = $1 AND id > $2 AND id < $3 ORDER BY id DESC LIMIT 1",
-    "SELECT id, hash FROM audit_entry WHERE log = $1 AND id > $2 AND id < $3 ORDER BY id DESC LIMIT 1",
-);
-const ENTRIES: Sql = Sql::pair(
-    "SELECT id, log, idx, at_ms, event, object, trace, hash, leaf FROM audit_entry \
-     WHERE +log = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4",
-    "SELECT id, log, idx, at_ms, event, object, trace, hash, leaf FROM audit_entry \
-     WHERE log = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4",
-);
-const HASHES: Sql = Sql::pair(
-    "SELECT id, hash FROM audit_entry WHERE +log = $1 AND id >= $2 AND id < $3 ORDER BY id",
-    "SELECT id, hash FROM audit_entry WHERE log = $1 AND id >= $2 AND id < $3 ORDER BY id",
-);
+/// A range of one log's entries, by their ids, which begin with the log's name. SQLite would take an index of `log` for the equality, and
+/// read and sort the whole log for the last hundred entries of it; the plus keeps it from that.
+macro_rules! range {
+    ($columns:literal, $rest:literal) => {
+        Sql::pair(
+            concat!("SELECT ", $columns, " FROM audit_entry WHERE +log = $1 AND id ", $rest),
+            concat!("SELECT ", $columns, " FROM audit_entry WHERE log = $1 AND id ", $rest),
+        )
+    };
+}
+const LAST: Sql = range!("id, hash", "> $2 AND id < $3 ORDER BY id DESC LIMIT 1");
+const ENTRIES: Sql =
+    range!("id, log, idx, at_ms, event, object, trace, hash, leaf", "> $2 AND id < $3 ORDER BY id LIMIT $4");
+const HASHES: Sql = range!("id, hash", ">= $2 AND id < $3 ORDER BY id");
 
 /// The id of the last entry that is there, whatever the head says.
 pub(super) async fn last_id(db: &Db, log: &str) -> Result<Option<String>, StoreError> {
@@ -186,19 +184,21 @@ pub(super) struct Wanted<'a> {
 
 pub(super) async fn list(db: &Db, wanted: &Wanted<'_>) -> Result<Vec<EntryRow>, StoreError> {
     macro_rules! listing {
-        ($log:literal, $filter:literal) => {
-            concat!(
-                "SELECT id, log, idx, at_ms, event, object, trace, hash, leaf FROM audit_entry WHERE ",
-                $log,
-                " = $1 AND id >= $2 AND id < $3 AND ($4 IS NULL OR event = $4) ",
+        ($filter:literal) => {
+            Sql::both(concat!(
+                "SELECT id, log, idx, at_ms, event, object, trace, hash, leaf FROM audit_entry ",
+                "WHERE log = $1 AND id >= $2 AND id < $3 AND ($4 IS NULL OR event = $4) ",
                 $filter,
                 " ORDER BY id LIMIT $5"
-            )
+            ))
         };
     }
-    const BY_TRACE: Sql = Sql::both(listing!("log", "AND trace = $6 AND ($7 IS NULL OR object = $7)"));
-    const BY_OBJECT: Sql = Sql::both(listing!("log", "AND object = $6"));
-    const BY_RANGE: Sql = Sql::pair(listing!("+log", ""), listing!("log", ""));
+    const BY_TRACE: Sql = listing!("AND trace = $6 AND ($7 IS NULL OR object = $7)");
+    const BY_OBJECT: Sql = listing!("AND object = $6");
+    const BY_RANGE: Sql = range!(
+        "id, log, idx, at_ms, event, object, trace, hash, leaf",
+        ">= $2 AND id < $3 AND ($4 IS NULL OR event = $4) ORDER BY id LIMIT $5"
+    );
     let (from, to) = (place_id(wanted.log, wanted.from), place_id(wanted.log, wanted.to));
     let mut args = vec![
         wanted.log.into(),

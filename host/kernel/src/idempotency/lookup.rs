@@ -38,9 +38,9 @@ async fn run(db: Db, mut waiting: mpsc::UnboundedReceiver<(String, Reply)>) {
     let mut batch = Vec::new();
     while waiting.recv_many(&mut batch, TOGETHER).await > 0 {
         let (ids, replies): (Vec<String>, Vec<Reply>) = batch.drain(..).unzip();
-        let mut rows = store::some(&db, &ids).await.map(by_id);
+        let rows = store::some(&db, &ids).await.map(by_id);
         for (id, reply) in ids.iter().zip(replies) {
-            let row = match &mut rows {
+            let row = match &rows {
                 // Two calls may ask for one key, one after the other.
                 Ok(rows) => Ok(rows.get(id).cloned()),
                 Err(error) => Err(error.for_another_unit()),
