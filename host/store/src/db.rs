@@ -14,6 +14,7 @@ use crate::error::StoreError;
 use crate::failpoint;
 use crate::promise;
 use crate::sql::{Arg, Row, Sql, postgres_rows, postgres_statement, sqlite_rows};
+use crate::wal::Carrier;
 
 /// What an acknowledged commit survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,7 +51,7 @@ pub struct Db {
 
 #[derive(Clone)]
 pub(crate) enum Pool {
-    Sqlite { readers: SqlitePool, writer: SqlitePool },
+    Sqlite { readers: SqlitePool, writer: SqlitePool, carrier: Carrier },
     Postgres(PgPool),
 }
 
@@ -60,7 +61,11 @@ const WAL_PAGES: u32 = 16_384;
 /// What the log may still take on disk after that.
 const WAL_BYTES: u64 = 64 << 20;
 /// What the writer keeps of the database in memory: the indexes of ids that are drawn at random are written all over.
-const WRITER_CACHE_KIB: u32 = 64 << 10;
+const WRITER_CACHE_KIB: u32 = 16 << 10;
+
+/// A plan is kept with its statement, and one from a time when the table was empty reads all of it until the statistics catch up. Every
+/// query that calls make has an index; those that read a table from end to end read small ones, and still can.
+const POSTGRES_PLANS: [(&str, &str); 2] = [("enable_seqscan", "off"), ("jit", "off")];
 
 /// How long a query waits for a connection before the database counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -88,9 +93,10 @@ impl Db {
             // What a statement changes is kept until its end, in case it breaks: not in a file.
             .pragma("temp_store", "MEMORY");
         let writer = pool_of(1).connect_with(writing).await.map_err(open)?;
+        let carrier = Carrier::new(pool_of(1).connect_with(options.clone()).await.map_err(open)?);
         let readers = pool_of(config.readers).connect_with(options.read_only(true)).await.map_err(open)?;
         whole(&config.path)?;
-        Ok(Self { pool: Pool::Sqlite { readers, writer } })
+        Ok(Self { pool: Pool::Sqlite { readers, writer, carrier } })
     }
 
     pub async fn open_postgres(config: &PostgresConfig) -> Result<Self, StoreError> {
@@ -102,7 +108,8 @@ impl Db {
         };
         let options = PgConnectOptions::from_str(&config.url)
             .map_err(refused)?
-            .options([("synchronous_commit", synchronous_commit), ("application_name", "bulla")]);
+            .options([("synchronous_commit", synchronous_commit), ("application_name", "bulla")])
+            .options(POSTGRES_PLANS);
         let pool = PgPoolOptions::new()
             .max_connections(config.connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -149,14 +156,22 @@ impl Db {
         }
     }
 
+    /// So many units more are committed.
+    pub(crate) fn committed(&self, units: usize) {
+        if let Pool::Sqlite { carrier, .. } = &self.pool {
+            carrier.committed(units);
+        }
+    }
+
     pub fn is_postgres(&self) -> bool {
         matches!(self.pool, Pool::Postgres(_))
     }
 
     pub async fn close(&self) {
         match &self.pool {
-            Pool::Sqlite { readers, writer } => {
+            Pool::Sqlite { readers, writer, carrier } => {
                 readers.close().await;
+                carrier.close().await;
                 writer.close().await;
             }
             Pool::Postgres(pool) => pool.close().await,

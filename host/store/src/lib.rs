@@ -15,6 +15,7 @@ mod sql;
 mod table;
 mod tx;
 mod unit;
+mod wal;
 
 pub use commit::{Committer, CommitterConfig, Journal, NoJournal};
 pub use db::{Db, Durability, PostgresConfig, SqliteConfig};

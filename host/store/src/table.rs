@@ -32,7 +32,7 @@ macro_rules! table {
                 concat!("SELECT id, version FROM ", $table, " WHERE id IN (SELECT value FROM json_each($1))"),
                 concat!(
                     "SELECT id, version FROM ", $table,
-                    " WHERE id IN (SELECT jsonb_array_elements_text($1::jsonb)) ORDER BY id FOR UPDATE"
+                    " WHERE id = ANY(ARRAY(SELECT jsonb_array_elements_text($1::jsonb))) ORDER BY id FOR UPDATE"
                 ),
             ),
             insert: $crate::Sql::pair(
@@ -69,7 +69,7 @@ macro_rules! table {
             ),
             remove: $crate::Sql::pair(
                 concat!("DELETE FROM ", $table, " WHERE id IN (SELECT value FROM json_each($1))"),
-                concat!("DELETE FROM ", $table, " WHERE id IN (SELECT jsonb_array_elements_text($1::jsonb))"),
+                concat!("DELETE FROM ", $table, " WHERE id = ANY(ARRAY(SELECT jsonb_array_elements_text($1::jsonb)))"),
             ),
         };
     };

@@ -226,7 +226,7 @@ pub(super) async fn oldest_ms(db: &Db, ids: &[String]) -> Result<Option<i64>, St
     const SQL: Sql = Sql::pair(
         "SELECT COALESCE(MIN(at_ms), 0) AS n FROM audit_entry WHERE id IN (SELECT value FROM json_each($1))",
         "SELECT COALESCE(MIN(at_ms), 0) AS n FROM audit_entry \
-         WHERE id IN (SELECT jsonb_array_elements_text($1::jsonb))",
+         WHERE id = ANY(ARRAY(SELECT jsonb_array_elements_text($1::jsonb)))",
     );
     let ids = serde_json::Value::from(ids).to_string();
     let row: Option<NumberRow> = db.fetch_one(&SQL, &[(&ids).into()]).await?;

@@ -65,7 +65,7 @@ pub(super) async fn some(db: &Db, ids: &[String]) -> Result<Vec<RecordRow>, Stor
         "SELECT id, tenant, version, request_hash, response, call_id, trace, created_ms, expires_ms FROM idempotency \
          WHERE id IN (SELECT value FROM json_each($1))",
         "SELECT id, tenant, version, request_hash, response, call_id, trace, created_ms, expires_ms FROM idempotency \
-         WHERE id IN (SELECT jsonb_array_elements_text($1::jsonb))",
+         WHERE id = ANY(ARRAY(SELECT jsonb_array_elements_text($1::jsonb)))",
     );
     let ids = Value::from(ids).to_string();
     db.fetch(&SOME, &[(&ids).into()]).await

@@ -39,7 +39,7 @@ pub(super) async fn some(db: &Db, ids: &[String]) -> Result<HashMap<String, Usag
         "SELECT id, version, tenant, addon, entry, calls, ok, failed, over_budget, fuel, elapsed_ms, memory_peak, \
          first_ms, last_ms FROM usage_counter WHERE id IN (SELECT value FROM json_each($1))",
         "SELECT id, version, tenant, addon, entry, calls, ok, failed, over_budget, fuel, elapsed_ms, memory_peak, \
-         first_ms, last_ms FROM usage_counter WHERE id IN (SELECT jsonb_array_elements_text($1::jsonb))",
+         first_ms, last_ms FROM usage_counter WHERE id = ANY(ARRAY(SELECT jsonb_array_elements_text($1::jsonb)))",
     );
     let ids = Value::from(ids.to_vec()).to_string();
     let rows = db.fetch::<UsageRow>(&SOME, &[(&ids).into()]).await?;

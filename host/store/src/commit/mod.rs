@@ -161,6 +161,7 @@ async fn run(
                 }
                 passed(Step::CommitReplied);
             }
+            db.committed(first);
         }
     }
 }

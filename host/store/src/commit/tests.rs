@@ -70,6 +70,27 @@ async fn a_unit_that_breaks_the_batch_is_dropped_alone() {
 }
 
 #[tokio::test]
+async fn the_log_is_carried_over_beside_the_commits() {
+    let (dir, db) = database().await;
+    let length = || std::fs::metadata(dir.path().join("t.db")).unwrap().len();
+    let committer = Committer::start(db.clone(), Arc::new(NoJournal), CommitterConfig::default());
+    let put = async |from: usize, to: usize| {
+        let units = (from..to).map(|n| committer.commit(unit(&format!("{n:04}"), Expect::Absent, 1)));
+        assert!(futures::future::join_all(units).await.iter().all(Result::is_ok));
+    };
+    put(0, crate::wal::UNITS - 1).await;
+    let before = length();
+    put(crate::wal::UNITS - 1, crate::wal::UNITS).await;
+    let mut tries = 0;
+    while length() == before {
+        tries += 1;
+        assert!(tries < 500, "the file still has {before} bytes");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(things(&db).await.len(), crate::wal::UNITS);
+}
+
+#[tokio::test]
 async fn a_change_without_an_audit_entry_is_refused() {
     let (_dir, db) = database().await;
     let committer = Committer::start(db.clone(), Arc::new(NoJournal), CommitterConfig::default());
