@@ -61,7 +61,7 @@ const WAL_PAGES: u32 = 16_384;
 /// What the log may still take on disk after that.
 const WAL_BYTES: u64 = 64 << 20;
 /// What the writer keeps of the database in memory: the indexes of ids that are drawn at random are written all over.
-const WRITER_CACHE_KIB: u32 = 16 << 10;
+const WRITER_CACHE_KIB: u32 = 64 << 10;
 
 /// A plan is kept with its statement, and one from a time when the table was empty reads all of it until the statistics catch up. Every
 /// query that calls make has an index; those that read a table from end to end read small ones, and still can.
