@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bulla_base::{Coded, Failure, codes};
 use bulla_server::{ServerConfig, Services, router};
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{oneshot, watch};
 
 use crate::background::{Background, stopped};
@@ -39,6 +39,9 @@ impl ServerFile {
     }
 }
 
+/// Connections that wait to be accepted, or as many as the system allows (`net.core.somaxconn`).
+const BACKLOG: u32 = 4_096;
+
 /// Serves until `shutdown` resolves: then no new requests, calls in flight end or are rolled back, and all that was counted
 /// is written. `ready` hears the address once requests are taken.
 pub async fn serve(
@@ -49,11 +52,9 @@ pub async fn serve(
     let settings = ServerConfig { max_connections: files::connections(&config)?, ..server_config(&config)? };
     let host = Arc::new(Host::start(config).await?);
     let listen = host.config.server.listen;
-    let listener = std::net::TcpListener::bind(listen)
-        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
-        .map_err(|error| {
-            Failure::new(codes::UNAVAILABLE, format!("cannot listen on `{listen}`: {}", error.kind()))
-        })?;
+    let listener = listen_on(listen).map_err(|error| {
+        Failure::new(codes::UNAVAILABLE, format!("cannot listen on `{listen}`: {}", error.kind()))
+    })?;
     let address = listener.local_addr().map_err(|error| internal(&error.to_string()))?;
     let http = Http::start(services(&host), settings, listener)?;
     let (stop, stopping) = watch::channel(false);
@@ -74,6 +75,14 @@ pub async fn serve(
     host.core.db.close().await;
     std::fs::remove_file(&file).map_err(|error| refused(&file, &error))?;
     broken.map_or(Ok(()), |what| Err(internal(what)))
+}
+
+/// Beyond the backlog the system drops connections that their clients believe in; one that says nothing then waits for ever.
+fn listen_on(address: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
 }
 
 /// The HTTP side on its own thread and runtime.
