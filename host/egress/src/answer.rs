@@ -6,7 +6,7 @@ use reqwest::Response;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 
 use crate::client::unavailable;
-use crate::scrub::Scrubber;
+use crate::scrub::{Scrubber, TooCostly};
 
 /// All header names and values of an answer together.
 const MAX_HEADER_BYTES: usize = 32 << 10;
@@ -26,11 +26,11 @@ const DROPPED: &[&str] = &[
 pub async fn read(
     mut response: Response,
     max: Bytes,
-    scrubber: &Scrubber,
+    scrubber: Scrubber,
 ) -> Result<OutboundResponse, EgressError> {
     let max = usize::try_from(max.0).unwrap_or(usize::MAX);
     plain(response.headers())?;
-    let headers = headers(response.headers(), scrubber)?;
+    let headers = headers(response.headers(), &scrubber)?;
     if response.content_length().is_some_and(|length| length > max as u64) {
         return Err(TOO_LARGE);
     }
@@ -41,7 +41,10 @@ pub async fn read(
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(OutboundResponse { status: response.status().as_u16(), headers, body: scrubber.replace(&body) })
+    // A long answer keeps a thread busy for a while: not one that calls wait for.
+    let searched = tokio::task::spawn_blocking(move || scrubber.replace(&body)).await;
+    let body = searched.unwrap_or(Err(TooCostly)).map_err(unsearched)?;
+    Ok(OutboundResponse { status: response.status().as_u16(), headers, body })
 }
 
 /// The request asked for no coding; the secret could hide in one.
@@ -62,13 +65,22 @@ fn headers(headers: &HeaderMap, scrubber: &Scrubber) -> Result<Vec<(String, Stri
     {
         return Err(TOO_LARGE);
     }
-    let kept = headers
-        .iter()
-        .filter(|(name, _)| !DROPPED.contains(&name.as_str()) && !scrubber.finds(name.as_str().as_bytes()));
-    Ok(kept
-        .map(|(name, value)| {
-            let value = scrubber.replace(value.as_bytes());
-            (name.as_str().to_owned(), String::from_utf8_lossy(&value).into_owned())
-        })
-        .collect())
+    let mut clean = Vec::with_capacity(headers.len());
+    for (name, value) in headers {
+        let name = name.as_str();
+        if DROPPED.contains(&name)
+            || scrubber.replace(name.as_bytes()).map_err(unsearched)? != name.as_bytes()
+        {
+            continue;
+        }
+        let value = scrubber.replace(value.as_bytes()).map_err(unsearched)?;
+        clean.push((name.to_owned(), String::from_utf8_lossy(&value).into_owned()));
+    }
+    Ok(clean)
+}
+
+/// Not given unsearched: the secret could stand in it.
+fn unsearched(_: TooCostly) -> EgressError {
+    let reason = "the answer and the secret repeat themselves too often for a search in time".to_owned();
+    EgressError::Unavailable { reason, retry_after: Millis(60_000) }
 }

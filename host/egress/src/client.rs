@@ -83,7 +83,7 @@ impl HttpEgress {
         let headers = outgoing::headers(&request, &*self.rng)?;
         let pair = outgoing::user_and_secret(&request);
         let scrubber = Scrubber::new(&request.secret.0, pair.as_ref().map(|pair| pair.as_slice()))
-            .ok_or_else(|| EgressError::Invalid("the secret could not be found in an answer".into()))?;
+            .ok_or_else(|| EgressError::Invalid("the secret is too short to be found in an answer".into()))?;
         let method = Method::from_bytes(request.method.as_bytes())
             .map_err(|_| EgressError::Invalid("the method is malformed".into()))?;
         let destination = granted.destination.to_string();
@@ -92,7 +92,7 @@ impl HttpEgress {
             let refused = causes(&error).any(|cause| cause.is::<AddressRefused>());
             if refused { EgressError::Denied { destination } } else { unavailable(error) }
         })?;
-        answer::read(response, request.max_response, &scrubber).await
+        answer::read(response, request.max_response, scrubber).await
     }
 }
 

@@ -15,6 +15,7 @@
 mod address;
 mod answer;
 mod client;
+mod escape;
 mod outgoing;
 mod resolve;
 mod scrub;

@@ -1,6 +1,7 @@
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -115,10 +116,11 @@ async fn a_receiver_that_echoes_does_not_reveal_the_secret() {
     let echo = |sent: String| async move {
         let pair = STANDARD.encode(format!("ada:{SECRET}"));
         let percent = "tok%2B4711%2fgeheim";
+        let json = r"tok\u002B4711\/geheim";
         let alone = STANDARD.encode(SECRET);
         let headers =
             format!("x-echo: {SECRET}; {pair}\r\nset-cookie: session=1\r\nx-{}: 1\r\n", hex::encode(SECRET));
-        response(200, &headers, &format!("{sent}\n{pair}\n{percent}\n{alone}\n{SECRET}{SECRET}"))
+        response(200, &headers, &format!("{sent}\n{pair}\n{percent}\n{json}\n{alone}\n{SECRET}{SECRET}"))
     };
     let receiver = receiver::plain(echo).await;
     for placement in [
@@ -129,15 +131,28 @@ async fn a_receiver_that_echoes_does_not_reveal_the_secret() {
         let answer = egress().send(OutboundRequest { placement, ..to(&receiver) }).await.unwrap();
         let body = String::from_utf8(answer.body).unwrap();
         let all = format!("{:?}{body}", answer.headers);
-        let forms =
-            [SECRET.to_owned(), STANDARD.encode(SECRET), "tok%2B4711%2fgeheim".into(), hex::encode(SECRET)];
-        for form in forms.iter().map(|form| form.trim_end_matches('=')) {
-            assert!(!all.contains(form), "{form} is in\n{all}");
+        for form in [SECRET.to_owned(), STANDARD.encode(SECRET), hex::encode(SECRET)] {
+            assert!(!all.contains(form.trim_end_matches('=')), "{form} is in\n{all}");
         }
+        assert!(!all.contains("tok%2B") && !all.contains(r"tok\u002B"), "{all}");
         assert!(!all.contains(STANDARD.encode(format!("ada:{SECRET}")).trim_end_matches('=')), "{all}");
         assert!(body.contains("the document") && body.ends_with("[secret][secret]"), "{body}");
         assert!(!all.contains("session"), "cookies are dropped");
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_searched_in_time_is_not_given() {
+    let (secret, body) = ("a".repeat(1_000) + "b", "a".repeat(10_000));
+    let receiver = receiver::plain(move |_| {
+        let answer = response(200, "", &body);
+        async { answer }
+    })
+    .await;
+    let secret = Plaintext(Zeroizing::new(secret.into_bytes()));
+    let result = egress().send(OutboundRequest { secret, ..to(&receiver) }).await;
+    assert!(is_unavailable(&result), "{result:?}");
+    assert_eq!(receiver.seen.all().await.len(), 1);
 }
 
 #[tokio::test]
@@ -208,6 +223,44 @@ async fn a_name_that_resolves_to_a_private_address_is_denied() {
     }
     assert!(is_unavailable(&resolving(&[]).send(request(&origin, &origin)).await));
     assert!(receiver.seen.all().await.is_empty());
+}
+
+/// Names a public address first, where nothing is, and this machine from then on.
+#[derive(Default)]
+struct Rebinding(AtomicUsize);
+
+#[async_trait]
+impl Lookup for Rebinding {
+    async fn lookup(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+        let first = self.0.fetch_add(1, Ordering::Relaxed) == 0;
+        // Global unicast, and assigned to nobody.
+        Ok(vec![if first { "3fff:ffff::1".parse().unwrap() } else { Ipv4Addr::LOCALHOST.into() }])
+    }
+}
+
+/// DNS rebinding: between the check and the connection the name must not be asked for again, here or of the machine's resolver.
+#[tokio::test]
+async fn the_address_that_was_checked_is_the_one_connected_to() {
+    let receiver = receiver::plain(|_| async { response(200, "", "") }).await;
+    let lookup = Arc::new(Rebinding::default());
+    let rng = Arc::new(SeededRng::new(1));
+    let egress = HttpEgress::with_lookup(&EgressConfig::default(), rng, lookup.clone()).unwrap();
+    let origin = format!("http://{}:{}", loopback_name(), receiver.address.port());
+    let outbound = || OutboundRequest { timeout: Millis(500), ..request(&origin, &origin) };
+    let result = egress.send(outbound()).await;
+    assert!(is_unavailable(&result), "{result:?}");
+    assert_eq!(lookup.0.load(Ordering::Relaxed), 1, "the name is resolved once for one connection");
+    // The next connection is checked anew.
+    let result = egress.send(outbound()).await;
+    assert!(is_denied(&result), "{result:?}");
+    assert!(receiver.seen.all().await.is_empty());
+}
+
+/// A name that the machine itself takes for this one, and that is not `localhost`; without one, any name.
+fn loopback_name() -> String {
+    let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    let names = hosts.lines().filter_map(|line| line.strip_prefix("127.0.0.1")?.split_whitespace().next());
+    names.into_iter().find(|name| *name != "localhost").unwrap_or("receiver.example").to_owned()
 }
 
 #[tokio::test]
