@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bulla_base::{Bytes, Clock, Coded, Failure, Rng, SystemClock, SystemRng, TraceId, codes};
@@ -43,6 +44,8 @@ use crate::supply::Supply;
 
 /// SQLite's file in the data directory.
 pub(crate) const DATABASE: &str = "bulla.db";
+/// How long PostgreSQL may take for a statement or a commit: beyond what any of them needs, and within what callers wait.
+const POSTGRES_ANSWER: Duration = Duration::from_secs(30);
 
 /// Everything of a running host. Made by [`Host::start`]; the background loops are in `background`.
 pub struct Host {
@@ -237,8 +240,8 @@ async fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<(Core, Vec<Appli
         config::Durability::Relaxed => Durability::Relaxed,
     };
     let db = if config.is_postgres() {
-        let url = config.store.database.clone();
-        Db::open_postgres(&PostgresConfig { url, connections: config.store.connections, durability }).await
+        let (url, connections) = (config.store.database.clone(), config.store.connections);
+        Db::open_postgres(&PostgresConfig { url, connections, durability, answer: POSTGRES_ANSWER }).await
     } else {
         let path = config.data.directory.join(DATABASE);
         Db::open_sqlite(&SqliteConfig { path, readers: config.store.connections, durability }).await

@@ -2,17 +2,15 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
 use crate::error::StoreError;
 use crate::failpoint;
-use crate::promise;
+use crate::postgres::Postgres;
 use crate::sql::{Arg, Row, Sql, postgres_rows, postgres_statement, sqlite_rows};
 use crate::wal::Carrier;
 
@@ -41,6 +39,8 @@ pub struct PostgresConfig {
     pub url: String,
     pub connections: u32,
     pub durability: Durability,
+    /// How long the server may take for a statement, or for a whole commit, before it counts as unavailable.
+    pub answer: Duration,
 }
 
 /// An open database.
@@ -52,7 +52,7 @@ pub struct Db {
 #[derive(Clone)]
 pub(crate) enum Pool {
     Sqlite { readers: SqlitePool, writer: SqlitePool, carrier: Carrier },
-    Postgres(PgPool),
+    Postgres(Postgres),
 }
 
 /// The log is carried over into the database file when it has so many pages of 4 KiB. SQLite's own 1,000 are less than one busy batch
@@ -63,12 +63,8 @@ const WAL_BYTES: u64 = 64 << 20;
 /// What the writer keeps of the database in memory: the indexes of ids that are drawn at random are written all over.
 const WRITER_CACHE_KIB: u32 = 64 << 10;
 
-/// A plan is kept with its statement, and one from a time when the table was empty reads all of it until the statistics catch up. Every
-/// query that calls make has an index; those that read a table from end to end read small ones, and still can.
-const POSTGRES_PLANS: [(&str, &str); 2] = [("enable_seqscan", "off"), ("jit", "off")];
-
 /// How long a query waits for a connection before the database counts as unavailable.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Db {
     pub async fn open_sqlite(config: &SqliteConfig) -> Result<Self, StoreError> {
@@ -100,40 +96,25 @@ impl Db {
     }
 
     pub async fn open_postgres(config: &PostgresConfig) -> Result<Self, StoreError> {
-        let refused =
-            |error: sqlx::Error| StoreError::Open { path: "postgres".into(), reason: error.to_string() };
-        let synchronous_commit = match config.durability {
-            Durability::Durable => "on",
-            Durability::Relaxed => "off",
-        };
-        let options = PgConnectOptions::from_str(&config.url)
-            .map_err(refused)?
-            .options([("synchronous_commit", synchronous_commit), ("application_name", "bulla")])
-            .options(POSTGRES_PLANS);
-        let pool = PgPoolOptions::new()
-            .max_connections(config.connections)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options)
-            .await
-            .map_err(refused)?;
-        if config.durability == Durability::Durable {
-            promise::must_hold(&pool).await?;
-        }
-        Ok(Self { pool: Pool::Postgres(pool) })
+        Ok(Self { pool: Pool::Postgres(Postgres::open(config).await?) })
     }
 
     /// Rows of committed data. SQLite reads from its own snapshot, beside the writer.
     pub async fn fetch<T: Row>(&self, sql: &Sql, args: &[Arg<'_>]) -> Result<Vec<T>, StoreError> {
         Ok(match &self.pool {
             Pool::Sqlite { readers, .. } => sqlite_rows(sql, args).fetch_all(readers).await?,
-            Pool::Postgres(pool) => postgres_rows(sql, args).fetch_all(pool).await?,
+            Pool::Postgres(server) => {
+                server.with(async |on| postgres_rows(sql, args).fetch_all(on).await).await??
+            }
         })
     }
 
     pub async fn fetch_one<T: Row>(&self, sql: &Sql, args: &[Arg<'_>]) -> Result<Option<T>, StoreError> {
         Ok(match &self.pool {
             Pool::Sqlite { readers, .. } => sqlite_rows(sql, args).fetch_optional(readers).await?,
-            Pool::Postgres(pool) => postgres_rows(sql, args).fetch_optional(pool).await?,
+            Pool::Postgres(server) => {
+                server.with(async |on| postgres_rows(sql, args).fetch_optional(on).await).await??
+            }
         })
     }
 
@@ -142,7 +123,10 @@ impl Db {
     pub async fn shared<T: Row>(&self, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<T>, StoreError> {
         match &self.pool {
             Pool::Sqlite { .. } => Err(StoreError::Corrupt("sqlite shares nothing between nodes".into())),
-            Pool::Postgres(pool) => Ok(postgres_rows(&Sql::both(sql), args).fetch_all(pool).await?),
+            Pool::Postgres(server) => {
+                let sql = Sql::both(sql);
+                Ok(server.with(async |on| postgres_rows(&sql, args).fetch_all(on).await).await??)
+            }
         }
     }
 
@@ -150,8 +134,10 @@ impl Db {
     pub async fn shared_execute(&self, sql: &'static str, args: &[Arg<'_>]) -> Result<u64, StoreError> {
         match &self.pool {
             Pool::Sqlite { .. } => Err(StoreError::Corrupt("sqlite shares nothing between nodes".into())),
-            Pool::Postgres(pool) => {
-                Ok(postgres_statement(&Sql::both(sql), args).execute(pool).await?.rows_affected())
+            Pool::Postgres(server) => {
+                let sql = Sql::both(sql);
+                let done = server.with(async |on| postgres_statement(&sql, args).execute(on).await);
+                Ok(done.await??.rows_affected())
             }
         }
     }
@@ -174,7 +160,7 @@ impl Db {
                 carrier.close().await;
                 writer.close().await;
             }
-            Pool::Postgres(pool) => pool.close().await,
+            Pool::Postgres(server) => server.pool.close().await,
         }
     }
 }

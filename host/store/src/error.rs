@@ -115,7 +115,7 @@ impl StoreError {
 
 /// SQLite's result codes with their extended forms, <https://www.sqlite.org/rescode.html>: BUSY (5) and LOCKED (6), READONLY (8),
 /// CORRUPT (11) and NOTADB (26), FULL (13). PostgreSQL's SQLSTATE, which has five characters,
-/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>: serialization failure and deadlock, a read-only transaction,
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>: serialization failure, deadlock and a lock that was not to be had, a read-only transaction,
 /// a full disk, data or an index that is corrupted.
 fn kind(code: &str) -> fn(String) -> StoreError {
     match code.parse::<u32>() {
@@ -129,7 +129,7 @@ fn kind(code: &str) -> fn(String) -> StoreError {
             _ => StoreError::Unavailable,
         },
         _ => match code {
-            "40001" | "40P01" => StoreError::Contended,
+            "40001" | "40P01" | "55P03" => StoreError::Contended,
             "25006" => StoreError::Unwritable,
             "53100" => StoreError::Full,
             "XX001" | "XX002" => StoreError::Corrupt,
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn each_refusal_of_a_database_is_told_from_the_others() {
         for (codes, name) in [
-            (["5", "6", "261", "517", "773", "262", "40001", "40P01"].as_slice(), "unavailable"),
+            (["5", "6", "261", "517", "773", "262", "40001", "40P01", "55P03"].as_slice(), "unavailable"),
             (&["1", "10", "778", "1555", "2067", "23505", "53300", "57P01"], "unavailable"),
             (&["11", "267", "523", "779", "26", "XX001", "XX002"], "store-corrupt"),
             (&["13", "4874", "53100"], "store-full"),
@@ -167,5 +167,41 @@ mod tests {
         assert_eq!(of(io::ErrorKind::ReadOnlyFilesystem), "store-unwritable");
         assert_eq!(of(io::ErrorKind::PermissionDenied), "store-unwritable");
         assert_eq!(of(io::ErrorKind::NotFound), "unavailable");
+    }
+
+    /// Who starts the host is told all of it; a caller is not told what a database says, which names tables and rows.
+    #[test]
+    fn what_the_database_says_is_told_to_nobody_but_who_starts_the_host() {
+        const INSIDE: &str = "x7-inside";
+        let (text, table) = (|| INSIDE.to_owned(), INSIDE);
+        let all = [
+            StoreError::Conflict { table, id: text() },
+            StoreError::Unaudited { table },
+            StoreError::Corrupt(text()),
+            StoreError::Full(text()),
+            StoreError::Unwritable(text()),
+            StoreError::Open { path: text(), reason: text() },
+            StoreError::Locked { path: text(), holder: text() },
+            StoreError::NotDurable { setting: INSIDE },
+            StoreError::Migration { version: 7, reason: text() },
+            StoreError::Contended(text()),
+            StoreError::Unavailable(text()),
+        ];
+        for error in all {
+            // Without a wildcard: a new variant must be put on one side, and into the list.
+            let at_a_start = match &error {
+                StoreError::Open { .. } | StoreError::Locked { .. } | StoreError::NotDurable { .. } => true,
+                StoreError::Conflict { .. }
+                | StoreError::Unaudited { .. }
+                | StoreError::Corrupt(_)
+                | StoreError::Full(_)
+                | StoreError::Unwritable(_)
+                | StoreError::Migration { .. }
+                | StoreError::Contended(_)
+                | StoreError::Unavailable(_) => false,
+            };
+            assert!(error.to_string().contains(INSIDE), "{error}");
+            assert_eq!(error.public().contains(INSIDE), at_a_start, "{error:?}");
+        }
     }
 }

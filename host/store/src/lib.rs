@@ -10,6 +10,7 @@ mod error;
 mod failpoint;
 mod lock;
 mod migrate;
+mod postgres;
 mod promise;
 mod sql;
 mod table;

@@ -26,8 +26,12 @@ pub async fn apply(db: &Db) -> Result<Vec<AppliedMigration>, StoreError> {
             SQLITE.run(writer).await.map_err(refused)?;
             &SQLITE
         }
-        Pool::Postgres(pool) => {
-            POSTGRES.run(pool).await.map_err(refused)?;
+        Pool::Postgres(server) => {
+            let mut connection = server.pool.acquire().await?;
+            // Another node may need minutes for its migration.
+            sqlx::query("SET lock_timeout = 0").execute(&mut *connection).await?;
+            connection.close_on_drop();
+            POSTGRES.run(&mut *connection).await.map_err(refused)?;
             &POSTGRES
         }
     };

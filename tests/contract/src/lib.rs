@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bulla_base::{CallId, Clock, Limits, ManualClock, Rng, SystemRng, TraceId};
 use bulla_kernel::Core;
@@ -60,9 +61,13 @@ impl Bench {
                 Db::open_sqlite(&SqliteConfig { path, readers: 2, durability: Durability::Relaxed }).await
             }
             Database::Postgres(url) => {
-                let config =
-                    PostgresConfig { url: url.clone(), connections: 4, durability: Durability::Relaxed };
-                Db::open_postgres(&config).await
+                Db::open_postgres(&PostgresConfig {
+                    url: url.clone(),
+                    connections: 4,
+                    durability: Durability::Relaxed,
+                    answer: Duration::from_secs(30),
+                })
+                .await
             }
         };
         opened.expect("the database opens")
@@ -103,7 +108,15 @@ impl Bench {
     }
 
     pub fn is_postgres(&self) -> bool {
-        matches!(self.database, Database::Postgres(_))
+        self.postgres().is_some()
+    }
+
+    /// The URL of the database on the test server.
+    pub fn postgres(&self) -> Option<&str> {
+        match &self.database {
+            Database::Sqlite(_) => None,
+            Database::Postgres(url) => Some(url),
+        }
     }
 }
 

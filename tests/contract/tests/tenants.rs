@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use bulla_base::{Alias, TenantId};
+use bulla_base::TenantId;
 use bulla_contract::{Bench, on_both};
 use bulla_kernel::audit::{Audit, DEFAULT_ORIGIN, LogName, Query};
 use bulla_kernel::tenants::{NewTenant, TenantError, Tenants};
 
 fn new(id: &str) -> NewTenant {
-    NewTenant { id: id.parse().unwrap(), display_name: "Acme GmbH".into(), time_zone: None, tier: None }
+    NewTenant { id: id.parse().unwrap(), display_name: "Acme GmbH".into(), time_zone: None }
 }
 
 async fn tenants(bench: &Bench) -> Tenants {
@@ -22,21 +22,17 @@ async fn a_tenant_is_there_once_it_is_created_and_after_a_restart() {
         let one = tenants(&bench).await;
         let acme: TenantId = "acme".parse().unwrap();
         assert!(matches!(one.get(&acme), Err(TenantError::NotFound { .. })));
-        let wanted = NewTenant {
-            time_zone: Some("europe/berlin".into()),
-            tier: Some(Alias::new("large").unwrap()),
-            ..new("acme")
-        };
+        let wanted = NewTenant { time_zone: Some("europe/berlin".into()), ..new("acme") };
         let made = one.create(&bench.origin("system"), &wanted).await.unwrap();
         one.create(&bench.origin("system"), &new("globex")).await.unwrap();
-        assert_eq!((made.time_zone.as_str(), made.tier.as_str()), ("Europe/Berlin", "large"));
+        assert_eq!(made.time_zone, "Europe/Berlin");
         assert_eq!(one.get(&acme).unwrap(), made);
         let again = tenants(&bench).await;
         assert_eq!(again.get(&acme).unwrap(), made);
         let ids: Vec<_> = again.list().unwrap().iter().map(|tenant| tenant.id.to_string()).collect();
         assert_eq!(ids, ["acme", "globex"]);
         let globex = &again.list().unwrap()[1];
-        assert_eq!((globex.time_zone.as_str(), globex.tier.as_str()), ("UTC", "standard"));
+        assert_eq!(globex.time_zone, "UTC");
     })
     .await;
 }

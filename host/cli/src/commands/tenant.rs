@@ -20,9 +20,6 @@ pub enum Verb {
         /// A name of the IANA time zone database. Unset: UTC.
         #[arg(long, value_name = "ZONE")]
         time_zone: Option<String>,
-        /// The quota tier. Unset: `standard`.
-        #[arg(long, value_name = "NAME")]
-        tier: Option<String>,
     },
     /// All tenants.
     List,
@@ -33,20 +30,18 @@ pub enum Verb {
 pub fn run(verb: &Verb, context: &Context) -> Result<(), CliError> {
     let client = context.client()?;
     match verb {
-        Verb::Create { tenant, display_name, time_zone, tier } => {
+        Verb::Create { tenant, display_name, time_zone } => {
             let mut body =
                 json!({"id": tenant, "display-name": display_name.as_deref().unwrap_or(tenant.as_str())});
-            for (name, value) in [("time-zone", time_zone), ("tier", tier)] {
-                if let Some(value) = value {
-                    body[name] = json!(value);
-                }
+            if let Some(time_zone) = time_zone {
+                body["time-zone"] = json!(time_zone);
             }
             let reply = client.post(&["v1", "tenants"], Request::json(&body))?;
             context.output.record(&reply.value())
         }
         Verb::List => {
             let reply = client.get(&["v1", "tenants"])?;
-            context.output.rows(&reply.value(), &["id", "display-name", "tier", "time-zone", "created-ms"])
+            context.output.rows(&reply.value(), &["id", "display-name", "time-zone", "created-ms"])
         }
         Verb::Show { tenant } => {
             context.output.record(&client.get(&["v1", "tenants", tenant.as_str()])?.value())

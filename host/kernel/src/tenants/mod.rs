@@ -5,8 +5,7 @@
 //! look-up is refused, not answered from old knowledge. (SQLite has one process, whose memory cannot be old.)
 //!
 //! **Limits.** A display name has 1 to 200 bytes without control characters; a time zone is a name of the IANA
-//! database; a quota tier has the form of an [`Alias`](bulla_base::Alias), and whether the tier exists is the quota
-//! policy's to say.
+//! database. Which quota tier a tenant has stands in the quota policy and nowhere else.
 //!
 //! **Repeats.** Creating a tenant that exists is `conflict`, also with the same values.
 //!
@@ -22,5 +21,5 @@ mod store;
 mod tests;
 
 pub use error::TenantError;
-pub use model::{DEFAULT_TIER, NewTenant, Tenant};
+pub use model::{NewTenant, Tenant};
 pub use service::Tenants;

@@ -1,11 +1,8 @@
-use bulla_base::{Alias, TenantId};
+use bulla_base::TenantId;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::error::TenantError;
-
-/// The quota tier of a tenant that was created without one.
-pub const DEFAULT_TIER: &str = "standard";
 
 const DISPLAY_NAME_MAX: usize = 200;
 
@@ -17,8 +14,6 @@ pub struct NewTenant {
     pub display_name: String,
     /// A name of the IANA time zone database; `UTC` where absent.
     pub time_zone: Option<String>,
-    /// [`DEFAULT_TIER`] where absent.
-    pub tier: Option<Alias>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -28,7 +23,6 @@ pub struct Tenant {
     pub display_name: String,
     /// As the IANA database writes it.
     pub time_zone: String,
-    pub tier: String,
     pub created_by: String,
     /// Milliseconds since 1970 (UTC).
     pub created_ms: i64,

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::error::TenantError;
-use super::model::{DEFAULT_TIER, NewTenant, Tenant};
+use super::model::{NewTenant, Tenant};
 use super::store::{self, Mark, TENANTS, TenantRow};
 use crate::Core;
 use crate::mirror::MAX_STALENESS;
@@ -43,13 +43,12 @@ impl Tenants {
             id: new.id.clone(),
             display_name: new.display_name.clone(),
             time_zone,
-            tier: new.tier.as_ref().map_or(DEFAULT_TIER, |tier| tier.as_str()).to_owned(),
             created_by: origin.subject.to_string(),
             created_ms: self.core.now_ms(),
         });
         let mut unit = Unit::default();
         unit.put(&TENANTS, tenant.id.as_str(), Expect::Absent, &TenantRow::from(tenant.as_ref()));
-        let detail = json!({"time-zone": tenant.time_zone, "tier": tenant.tier});
+        let detail = json!({"time-zone": tenant.time_zone});
         let system = Origin { tenant: None, ..origin.clone() };
         unit.record(system.entry("tenant.created", tenant.id.as_str(), detail));
 

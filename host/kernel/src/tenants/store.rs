@@ -6,7 +6,7 @@ use super::model::Tenant;
 
 bulla_store::table! {
     pub(super) TENANTS = "tenant" {
-        display_name: text, time_zone: text, tier: text, created_by: text, created_ms: bigint,
+        display_name: text, time_zone: text, created_by: text, created_ms: bigint,
     }
 }
 
@@ -15,7 +15,6 @@ pub(super) struct TenantRow {
     pub id: String,
     pub display_name: String,
     pub time_zone: String,
-    pub tier: String,
     pub created_by: String,
     pub created_ms: i64,
 }
@@ -43,7 +42,7 @@ pub(super) async fn mark(db: &Db) -> Result<Mark, StoreError> {
 
 pub(super) async fn all(db: &Db) -> Result<Vec<Tenant>, StoreError> {
     const ALL: Sql =
-        Sql::both("SELECT id, display_name, time_zone, tier, created_by, created_ms FROM tenant ORDER BY id");
+        Sql::both("SELECT id, display_name, time_zone, created_by, created_ms FROM tenant ORDER BY id");
     db.fetch::<TenantRow>(&ALL, &[]).await?.into_iter().map(Tenant::try_from).collect()
 }
 
@@ -53,7 +52,6 @@ impl From<&Tenant> for TenantRow {
             id: tenant.id.to_string(),
             display_name: tenant.display_name.clone(),
             time_zone: tenant.time_zone.clone(),
-            tier: tenant.tier.clone(),
             created_by: tenant.created_by.clone(),
             created_ms: tenant.created_ms,
         }
@@ -67,7 +65,6 @@ impl TryFrom<TenantRow> for Tenant {
             id: TenantId::new(&row.id).map_err(|error| StoreError::Corrupt(error.to_string()))?,
             display_name: row.display_name,
             time_zone: row.time_zone,
-            tier: row.tier,
             created_by: row.created_by,
             created_ms: row.created_ms,
         })

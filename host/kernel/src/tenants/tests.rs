@@ -7,7 +7,6 @@ fn new(display_name: &str, time_zone: Option<&str>) -> NewTenant {
         id: TenantId::new("acme").unwrap(),
         display_name: display_name.into(),
         time_zone: time_zone.map(str::to_owned),
-        tier: None,
     }
 }
 

@@ -148,12 +148,8 @@ impl Trial {
         let tenant: TenantId =
             format!("case-{number}").parse().map_err(|_| crate::host::internal("a tenant id"))?;
         let origin = self.origin(&tenant);
-        let new = NewTenant {
-            id: tenant.clone(),
-            display_name: name.chars().take(100).collect(),
-            time_zone: None,
-            tier: None,
-        };
+        let new =
+            NewTenant { id: tenant.clone(), display_name: name.chars().take(100).collect(), time_zone: None };
         self.host.tenants.create(&origin, &new).await.map_err(|error| error.failure())?;
         if let Err(reason) = given::prepare(&self.host, &origin, &tenant, &self.manifest, &case.given).await {
             return Ok(malformed(name, reason));

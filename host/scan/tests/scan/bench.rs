@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bulla_base::{CallId, Clock, Limits, ManualClock, Rng, SystemRng, TraceId};
 use bulla_kernel::Core;
@@ -45,7 +46,8 @@ impl Bench {
         let mut admin = PgConnection::connect(server).await.unwrap();
         sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut admin).await.unwrap();
         let url = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
-        let config = PostgresConfig { url: url.clone(), connections: 4, durability: Durability::Relaxed };
+        let (durability, answer) = (Durability::Relaxed, Duration::from_secs(30));
+        let config = PostgresConfig { url: url.clone(), connections: 4, durability, answer };
         let db = Db::open_postgres(&config).await.unwrap();
         Self::on(db, Target::Postgres(url), None).await
     }

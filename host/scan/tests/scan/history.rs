@@ -216,7 +216,7 @@ async fn holdings(bench: &Bench, rooms: &Rooms) {
     let (origin, system, core) = (bench.origin("acme"), bench.origin("system"), rooms.core.clone());
     let tenants = Tenants::load(core.clone()).await.unwrap();
     for id in ["acme", "acme-x"] {
-        let new = NewTenant { id: id.parse().unwrap(), display_name: id.into(), time_zone: None, tier: None };
+        let new = NewTenant { id: id.parse().unwrap(), display_name: id.into(), time_zone: None };
         tenants.create(&system, &new).await.unwrap();
     }
     let tokens = Tokens::load(core.clone()).await.unwrap();

@@ -262,7 +262,7 @@ async fn changes_of_every_other_table_without_an_entry() {
             "0000000001",
         ),
         (
-            "INSERT INTO tenant SELECT 'mallory', 1, display_name, time_zone, tier, created_by, created_ms FROM tenant WHERE id = 'acme'",
+            "INSERT INTO tenant SELECT 'mallory', 1, display_name, time_zone, created_by, created_ms FROM tenant WHERE id = 'acme'",
             "tenant",
             "mallory",
         ),

@@ -1,6 +1,6 @@
 //! The tenants of the host.
 
-use bulla_base::{Alias, Coded, Failure, TenantId};
+use bulla_base::{Coded, Failure, TenantId};
 use bulla_kernel::ports::Operation;
 use bulla_kernel::tenants::{NewTenant, Tenant, TenantError};
 use futures::FutureExt as _;
@@ -48,14 +48,12 @@ const NEW: &[Field] = &[
     must("id", Kind::Text, "1 to 63 characters `a-z 0-9 -`, starting with a letter"),
     must("display-name", Kind::Text, "1 to 200 bytes, for people"),
     may("time-zone", Kind::Text, "A name of the IANA database; `UTC` where absent"),
-    may("tier", Kind::Text, "The quota tier; `standard` where absent"),
 ];
 
 const TENANT: &[Field] = &[
     must("id", Kind::Text, "The tenant"),
     must("display-name", Kind::Text, "For people"),
     must("time-zone", Kind::Text, "A name of the IANA database"),
-    must("tier", Kind::Text, "The quota tier"),
     must("created-by", Kind::Text, "Subject"),
     must("created-ms", Kind::Integer, "Milliseconds since 1970"),
 ];
@@ -67,8 +65,6 @@ struct New {
     display_name: String,
     #[serde(default)]
     time_zone: Option<String>,
-    #[serde(default)]
-    tier: Option<Alias>,
 }
 
 async fn list(context: Context) -> Result<Reply, Failure> {
@@ -77,8 +73,8 @@ async fn list(context: Context) -> Result<Reply, Failure> {
 }
 
 async fn create(mut context: Context) -> Result<Reply, Failure> {
-    let New { id, display_name, time_zone, tier } = context.json().await?;
-    let new = NewTenant { id, display_name, time_zone, tier };
+    let New { id, display_name, time_zone } = context.json().await?;
+    let new = NewTenant { id, display_name, time_zone };
     let tenant = context.services().tenants.create(context.origin()?, &new).await.map_err(failed)?;
     Reply::created(tenant.as_ref())
 }

@@ -3,7 +3,6 @@ CREATE TABLE tenant (
     version INTEGER NOT NULL,
     display_name TEXT NOT NULL,
     time_zone TEXT NOT NULL,
-    tier TEXT NOT NULL,
     created_by TEXT NOT NULL,
     created_ms INTEGER NOT NULL
 ) STRICT;

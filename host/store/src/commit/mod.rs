@@ -211,7 +211,8 @@ async fn replay(db: &Db, journal: &dyn Journal, units: &[Ready]) -> Vec<Result<(
     outcomes
 }
 
-/// Tries again where another transaction stood in the way: of this one nothing was written.
+/// Tries again where another transaction stood in the way: of this one nothing was written. A row that another node has just inserted
+/// breaks a whole batch on PostgreSQL; looked at again, it costs only the unit that came too late.
 async fn persistent(
     db: &Db,
     journal: &dyn Journal,
@@ -220,13 +221,21 @@ async fn persistent(
 ) -> Result<Vec<Result<(), StoreError>>, Broken> {
     for _ in 1..TRIES {
         match transaction(db, journal, units, mode).await {
-            Err(Broken::Begin(StoreError::Contended(text)) | Broken::Before(StoreError::Contended(text))) => {
-                tracing::debug!(text, units = units.len(), "a transaction is tried again");
+            Err(Broken::Begin(error) | Broken::Before(error)) if passes(&error, db, units) => {
+                tracing::debug!(%error, units = units.len(), "a transaction is tried again");
             }
             other => return other,
         }
     }
     transaction(db, journal, units, mode).await
+}
+
+fn passes(error: &StoreError, db: &Db, units: &[Ready]) -> bool {
+    match error {
+        StoreError::Contended(_) => true,
+        StoreError::Conflict { .. } => db.is_postgres() && units.len() > 1,
+        _ => false,
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -285,11 +294,15 @@ async fn transaction(
             }
             written?
         }
-        Pool::Postgres(pool) => {
-            let mut open = pool.begin().await.map_err(at_begin)?;
-            let outcomes = work(&mut Tx::Postgres(&mut open), journal, units, mode).await?;
-            open.commit().await.map_err(at_commit)?;
-            outcomes
+        Pool::Postgres(server) => {
+            let written = server.with(async |connection| {
+                let mut open = connection.begin().await.map_err(at_begin)?;
+                let outcomes = work(&mut Tx::Postgres(&mut open), journal, units, mode).await?;
+                open.commit().await.map_err(at_commit)?;
+                Ok::<_, Broken>(outcomes)
+            });
+            // Where nobody answers, nobody can tell how far it came.
+            written.await.map_err(Broken::AtCommit)??
         }
     };
     failpoint(Step::CommitDurable).map_err(Broken::AtCommit)?;

@@ -36,6 +36,32 @@ async fn a_failed_calls_number_is_issued_again() {
     .await;
 }
 
+/// Also where PostgreSQL believes from its statistics that next to nothing is free, which changes its plans.
+#[tokio::test]
+async fn what_many_failed_calls_left_is_issued_one_by_one() {
+    const FAILED: usize = 100;
+    on_both(async |bench: Bench| {
+        let (core, sequences) = node(&bench, Gaps::Gapless).await;
+        if bench.is_postgres() {
+            core.db.shared_execute("ANALYZE sequence_free", &[]).await.unwrap();
+        }
+        let mut failing: Vec<_> = (0..FAILED).map(|_| bench.call("acme", grants())).collect();
+        for call in &mut failing {
+            draw(&sequences, call).await;
+        }
+        for call in &mut failing {
+            sequences.release(call, None).await;
+        }
+        for n in 1..=FAILED {
+            let text = issue(&core, &sequences, bench.call("acme", grants()), &format!("invoice/{n}"))
+                .await
+                .unwrap();
+            assert_eq!(text, format!("INV-2026-{n:05}"));
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_sequence_that_allows_gaps_never_repeats() {
     on_both(async |bench: Bench| {

@@ -13,15 +13,16 @@ pub(super) struct Next {
 }
 
 /// For each call of the JSON array `$2` one value: the lowest free ones that no other node is just taking, else from the head
-/// on; held under new fencing tokens.
+/// on; held under new fencing tokens. The free ones are chosen in an array, which is made once: a sub-select after `IN` may be run for each
+/// row, and takes others each time (PostgreSQL, bug 15715).
 pub(super) const TAKE: &str = "\
 WITH wanted AS (
     SELECT call, n FROM jsonb_array_elements_text($2::jsonb) WITH ORDINALITY AS w (call, n)
 ), freed AS (
-    DELETE FROM sequence_free WHERE id IN (
+    DELETE FROM sequence_free WHERE id = ANY(ARRAY(
         SELECT id FROM sequence_free WHERE series = $1 ORDER BY value
         LIMIT (SELECT COUNT(*) FROM wanted) FOR UPDATE SKIP LOCKED
-    ) RETURNING value
+    )) RETURNING value
 ), missing AS (
     SELECT (SELECT COUNT(*) FROM wanted) - (SELECT COUNT(*) FROM freed) AS n
 ), grown AS (

@@ -1,0 +1,89 @@
+//! The sessions on PostgreSQL: what each is told at its start, and how long it may be silent.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use crate::db::{ACQUIRE_TIMEOUT, Durability, PostgresConfig};
+use crate::error::StoreError;
+use crate::promise;
+
+/// A plan is kept with its statement, and one from a time when the table was empty reads all of it until the statistics catch up. Every
+/// query that calls make has an index; those that read a table from end to end read small ones, and still can.
+const PLANS: [(&str, &str); 2] = [("enable_seqscan", "off"), ("jit", "off")];
+
+/// A node that is cut off in the middle of a commit keeps its locks until the server lets go of it, and other nodes wait for the same
+/// heads of logs: seconds, not the two hours that a silent connection has by default. A commit takes milliseconds.
+const LETTING_GO: [(&str, &str); 6] = [
+    ("idle_in_transaction_session_timeout", "10s"),
+    ("lock_timeout", "10s"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "20s"),
+];
+
+#[derive(Clone)]
+pub(crate) struct Postgres {
+    pub pool: PgPool,
+    answer: Duration,
+}
+
+impl Postgres {
+    pub async fn open(config: &PostgresConfig) -> Result<Self, StoreError> {
+        let refused =
+            |error: sqlx::Error| StoreError::Open { path: "postgres".into(), reason: error.to_string() };
+        let synchronous_commit = match config.durability {
+            Durability::Durable => "on",
+            Durability::Relaxed => "off",
+        };
+        let options = PgConnectOptions::from_str(&config.url)
+            .map_err(refused)?
+            .options([("synchronous_commit", synchronous_commit), ("application_name", "bulla")])
+            .options(PLANS)
+            .options(LETTING_GO);
+        let pool = PgPoolOptions::new()
+            .max_connections(config.connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options)
+            .await
+            .map_err(refused)?;
+        if config.durability == Durability::Durable {
+            promise::must_hold(&pool).await?;
+        }
+        Ok(Self { pool, answer: config.answer })
+    }
+
+    /// Work on one connection, for as long as the server answers in time. One that lost its power or its network says nothing at all: the
+    /// system would wait for it for a quarter of an hour or for ever.
+    pub async fn with<T>(&self, work: impl AsyncFnOnce(&mut PgConnection) -> T) -> Result<T, StoreError> {
+        let mut lent = Lent { connection: self.pool.acquire().await?, answer: self.answer, silent: false };
+        let done = timeout(self.answer, work(&mut lent.connection)).await;
+        lent.silent = done.is_err();
+        done.map_err(|_| StoreError::Unavailable(format!("no answer within {} ms", self.answer.as_millis())))
+    }
+}
+
+/// Before others may have it, sqlx asks the server whether the connection is well, and would wait for the answer for ever: then its
+/// place in the pool would be lost.
+struct Lent {
+    connection: PoolConnection<sqlx::Postgres>,
+    answer: Duration,
+    silent: bool,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if self.silent {
+            return self.connection.close_on_drop();
+        }
+        let given_back = timeout(self.answer, self.connection.return_to_pool());
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(given_back);
+        }
+    }
+}
