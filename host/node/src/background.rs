@@ -147,18 +147,20 @@ fn every<F>(
     });
 }
 
-/// A room that could not look keeps its own clock of staleness and fails closed; here it is only reported.
+/// What other nodes and operators changed, and what a room could not read after a commit of its own. All rooms look at once: on a busy node
+/// each look waits for its turn. One that could not look keeps its own clock of staleness and fails closed; here it is only reported.
 async fn refresh(host: Arc<Host>) {
-    if host.core.db.is_postgres() {
-        report("sequences", host.rooms.sequences.refresh().await);
-        report("approvals", host.rooms.approvals.refresh().await);
-        report("secrets", host.rooms.secrets.refresh().await);
-        report("keys", host.rooms.keys.refresh().await);
-        report("tenants", host.tenants.refresh().await);
-        report("tokens", host.tokens.refresh().await);
-        report("trust", host.trust.refresh().await);
-        report("addons", host.addons.refresh().await);
-    }
+    let rooms = &host.rooms;
+    tokio::join!(
+        async { report("sequences", rooms.sequences.refresh().await) },
+        async { report("approvals", rooms.approvals.refresh().await) },
+        async { report("secrets", rooms.secrets.refresh().await) },
+        async { report("keys", rooms.keys.refresh().await) },
+        async { report("tenants", host.tenants.refresh().await) },
+        async { report("tokens", host.tokens.refresh().await) },
+        async { report("trust", host.trust.refresh().await) },
+        async { report("addons", host.addons.refresh().await) },
+    );
     report("manifests", host.manifests.refresh().await);
     if let Ok(all) = host.addons.all() {
         let live: HashSet<String> = all.iter().map(|installed| installed.digest.clone()).collect();

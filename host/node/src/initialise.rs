@@ -15,7 +15,7 @@ use crate::host::{DATABASE, Host};
 /// What was made.
 #[derive(Debug)]
 pub struct Initialised {
-    /// Shown once; also in `operator.token` of the data directory, mode 0600.
+    /// Also in `operator.token` of the data directory, mode 0600; the command does not print it.
     pub operator_token: String,
     pub created: Vec<PathBuf>,
 }

@@ -169,6 +169,7 @@ fn services(host: &Arc<Host>) -> Services {
         diagnostics: operator.clone(),
         audit_sink: operator,
         metrics: host.metrics.clone(),
+        workers: host.dispatcher.workers.clone(),
         clock: host.core.clock.clone(),
         rng: host.core.rng.clone(),
     }

@@ -79,12 +79,15 @@ impl Supply {
         let cell = self.active.lock().entry(slot.clone()).or_default().clone();
         let active = cell.get_or_try_init(|| self.load(&slot)).await?.as_ref().map_err(Failure::clone)?;
         belongs(active.manifest.name(), &active.asked, installed)?;
-        let store = self.trust_store()?;
-        store
-            .1
-            .allows(&active.publisher, PURPOSE_ADDON, &installed.addon, self.clock.now())
-            .map_err(|error| error.failure())?;
+        self.may_run(active, &installed.addon)?;
         Ok(active.clone())
+    }
+
+    /// Whether its publisher is trusted with this name now.
+    pub fn may_run(&self, active: &Active, name: &AddonName) -> Result<(), Failure> {
+        let store = self.trust_store()?;
+        let allowed = store.1.allows(&active.publisher, PURPOSE_ADDON, name, self.clock.now());
+        allowed.map_err(|error| error.failure())
     }
 
     /// `Err`: it may be another time. `Ok(Err)`: it never will, as the package and its grants stand.

@@ -17,7 +17,7 @@ use crate::context::{Caller, Context};
 use crate::envelope::{self, Reply};
 use crate::problem::{internal, invalid};
 use crate::refusals::Refusals;
-use crate::route::{Access, Route, Upload};
+use crate::route::{Access, Route, Upload, Weight};
 use crate::services::Services;
 use crate::trace::{TRACEPARENT, Trace};
 use crate::{api, authn, openapi, problem};
@@ -87,11 +87,15 @@ async fn answer(
     let in_flight = request.extensions().get::<InFlight>().cloned();
     let work = handle(app.clone(), route.clone(), trace.clone(), params, request).instrument(span);
     // A task of its own: a client that goes away must not stop a change halfway, and a panic must not take the connection.
-    let work = tokio::spawn(async move {
+    let work = async move {
         let reply = work.await;
         drop((running, in_flight));
         reply
-    });
+    };
+    let work = match route.weight {
+        Weight::Light => tokio::spawn(work),
+        Weight::Heavy => app.services.workers.spawn(work),
+    };
     let reply = match work.await {
         Ok(reply) => reply,
         Err(error) => Err(internal(format!("the handler ended early: {error}"))),

@@ -30,7 +30,7 @@ pub fn routes() -> Vec<Route> {
         get("/openapi.json", "openapi", "This document", |context| openapi(context).boxed())
             .open()
             .answer(Answer::Plain("application/json")),
-        get("/diagz", "diagnose", "Versions, pools, queues, caches, staleness", |context| {
+        get("/diagz", "diagnose", "Version, database, engine, policies, load, audit", |context| {
             diagnose(context).boxed()
         })
         .answer(Answer::Data(Kind::Any)),

@@ -26,6 +26,14 @@ pub enum Upload {
     Package,
 }
 
+/// How much work an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    Light,
+    /// Many milliseconds at a stretch: where the calls run, so that other requests and the health checks need not wait for it.
+    Heavy,
+}
+
 pub struct Route {
     pub method: Method,
     /// Parameters in braces, as axum and OpenAPI both write them.
@@ -37,6 +45,7 @@ pub struct Route {
     pub query: &'static [Field],
     pub body: Body,
     pub upload: Upload,
+    pub weight: Weight,
     pub answer: Answer,
     pub handler: Handler,
 }
@@ -118,6 +127,7 @@ impl Route {
             query: &[],
             body: Body::None,
             upload: Upload::Normal,
+            weight: Weight::Light,
             answer: Answer::Nothing,
             handler,
         }
@@ -140,7 +150,11 @@ impl Route {
     }
 
     pub fn package(self) -> Self {
-        Self { upload: Upload::Package, ..self }
+        Self { upload: Upload::Package, ..self }.heavy()
+    }
+
+    pub fn heavy(self) -> Self {
+        Self { weight: Weight::Heavy, ..self }
     }
 
     pub fn answer(self, answer: Answer) -> Self {

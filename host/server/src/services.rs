@@ -18,6 +18,7 @@ use bulla_kernel::tokens::Tokens;
 use bulla_kernel::trust::Trust;
 use bulla_kernel::usage::Meter;
 use serde_json::Value;
+use tokio::runtime::Handle;
 
 use crate::metrics::Metrics;
 
@@ -45,6 +46,8 @@ pub struct Services {
     pub audit_sink: Arc<dyn AuditSink>,
 
     pub metrics: Arc<Metrics>,
+    /// Where heavy work is done.
+    pub workers: Handle,
     pub clock: Arc<dyn Clock>,
     pub rng: Arc<dyn Rng>,
 }

@@ -22,6 +22,8 @@ pub enum AuditError {
     Unpublished { log: String, index: u64 },
     #[error("the range needs a bundle of {entries} entries; at most {limit} fit")]
     TooLarge { entries: u64, limit: u64 },
+    #[error("others are reading the log `{log}`, or all that may be read at once")]
+    Busy { log: String },
     #[error("the log `{log}` does not verify: {fault}")]
     Tampered { log: String, fault: Fault },
     #[error(transparent)]
@@ -37,6 +39,7 @@ impl Coded for AuditError {
             Self::KeyChanged { .. } => codes::AUDIT_TAMPERED,
             Self::Unpublished { .. } => codes::UNAVAILABLE,
             Self::TooLarge { .. } => codes::TOO_LARGE,
+            Self::Busy { .. } => codes::BUSY,
             Self::Tampered { .. } => codes::AUDIT_TAMPERED,
             Self::Store(error) => error.code(),
         }

@@ -18,6 +18,7 @@ impl Audit {
     /// A bundle that holds the entries `from..to` (absent: to the newest checkpoint). It reaches from the last checkpoint at or
     /// before `from` to the first at or behind `to`, because only there was the tree signed. For [`super::verify_bundle`].
     pub async fn export(&self, log: &LogName, from: u64, to: Option<u64>) -> Result<Vec<u8>, AuditError> {
+        let _turn = self.turns.take(log).await?;
         let size = self.size(log).await?;
         let to = to.unwrap_or(size);
         if from >= to || to > size {

@@ -19,11 +19,12 @@
 //! elsewhere: [`Audit::verify`] takes such notes as `kept`.
 //!
 //! **Limits.** A guest's event name 63 bytes, its detail 32 pairs and 4,096 bytes, `audit-entries` a call; a listing 1,000
-//! entries; a bundle 100,000 entries.
+//! entries; a bundle 100,000 entries. Whole logs are read one at a time for each log and four over all; who waits longer than ten
+//! seconds for a turn is `busy`.
 //!
 //! **Errors, in order of precedence.** Guest: `invalid` (event, object, detail), `limit` (`audit-entries`). Operator:
 //! `invalid`, `not-found`, `master-key-missing`, `master-key-wrong`, `unavailable` (nothing published yet), `too-large`,
-//! `audit-tampered`.
+//! `busy`, `audit-tampered`.
 
 mod append;
 mod bundle;
@@ -38,6 +39,7 @@ mod note;
 mod service;
 mod store;
 mod tree;
+mod turns;
 mod verify;
 
 pub use append::{MAX_DETAIL_BYTES, MAX_DETAIL_PAIRS, append};

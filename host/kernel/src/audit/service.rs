@@ -16,6 +16,7 @@ use super::leaf::read_leaf;
 use super::model::{Fault, Listed, Listing, LogName, MAX_LISTED, Query, Status};
 use super::store::{self, EntryRow, KeyRow, Wanted};
 use super::tree::MAX_SIZE;
+use super::turns::Turns;
 
 /// What the origins of the logs start with where the operator sets nothing: `bulla.dev/log/<log>`. An operator who publishes
 /// checkpoints sets a name of the host's own.
@@ -26,6 +27,7 @@ pub struct Audit {
     pub(super) core: Core,
     pub(super) master: Option<Arc<MasterKey>>,
     pub(super) signer: ArcSwapOption<CheckpointKey>,
+    pub(super) turns: Turns,
     origin: String,
 }
 
@@ -37,7 +39,8 @@ impl Audit {
         if origin.is_empty() || origin.len() > 100 || origin.ends_with('/') || !origin.bytes().all(valid) {
             return Err(AuditError::Invalid(format!("`{origin}` cannot be the origin of audit logs")));
         }
-        Ok(Self { core, master, signer: ArcSwapOption::empty(), origin: origin.to_owned() })
+        let (signer, turns) = (ArcSwapOption::empty(), Turns::default());
+        Ok(Self { core, master, signer, turns, origin: origin.to_owned() })
     }
 
     /// The first line of the log's checkpoints, and the name in its verifier keys.

@@ -18,6 +18,7 @@ impl Audit {
     /// Computes the log's tree again and holds it against every checkpoint in the database and against those that the auditor
     /// `kept` (signed notes). Reads the whole log, in pages. What is wrong with the log is in the report, not an error.
     pub async fn verify(&self, log: &LogName, trust: &Trust, kept: &[String]) -> Result<Report, AuditError> {
+        let _turn = self.turns.take(log).await?;
         // The last entry before the head: a commit in between makes the head larger, never smaller.
         let last = store::last_id(&self.core.db, log.as_str()).await?;
         let size = self.size(log).await?;

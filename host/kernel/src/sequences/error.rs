@@ -11,6 +11,8 @@ pub enum SequenceError {
     Format { format: String, reason: &'static str },
     #[error("`{text}` is not a date like `2026-03-31`, nor an instant like `2026-03-31T23:30:00Z`")]
     Date { text: String },
+    #[error("`{text}` is not within 2000 to 2099, the years that `{{YY}}` tells apart")]
+    Century { text: String },
     #[error("`{name}` is not an IANA time zone")]
     TimeZone { name: String },
     #[error("`{month}` is not a month from 1 to 12")]
@@ -42,6 +44,7 @@ impl Coded for SequenceError {
         match self {
             Self::Format { .. }
             | Self::Date { .. }
+            | Self::Century { .. }
             | Self::TimeZone { .. }
             | Self::FiscalStart { .. }
             | Self::Expiry { .. }

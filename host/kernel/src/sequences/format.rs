@@ -1,6 +1,7 @@
 //! How a number is written, and in which period it counts.
 
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -20,8 +21,9 @@ pub enum Reset {
 
 /// A checked format such as `INV-{YYYY}-{00000}`.
 ///
-/// Tokens: `{YYYY}` and `{YY}` the calendar year, `{MM}` the month, `{FY}` the fiscal year (the calendar year in which it
-/// ends), and exactly one counter `{0…0}` of 1 to 12 digits. All else stands as it is: visible ASCII without braces.
+/// Tokens: `{YYYY}` the calendar year, `{YY}` its last two digits (then dates are of 2000 to 2099), `{MM}` the month, `{FY}` the fiscal
+/// year (the calendar year in which it ends), and exactly one counter `{0…0}` of 1 to 12 digits. All else stands as it is: visible
+/// ASCII without braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Format(Vec<Part>);
 
@@ -82,6 +84,11 @@ impl Format {
             Reset::Fiscal if !has(&[Part::FiscalYear]) => Some("a fiscal reset needs {FY}"),
             _ => None,
         }
+    }
+
+    /// The years that it tells apart: with `{YY}` those of one century.
+    pub fn years(&self) -> RangeInclusive<i16> {
+        if self.0.contains(&Part::ShortYear) { 2000..=2099 } else { i16::MIN..=i16::MAX }
     }
 
     /// The number as text.

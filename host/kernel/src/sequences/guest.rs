@@ -126,12 +126,11 @@ impl Sequences {
         call.require(Capability::Sequence(key))?;
         check_reason(reason)?;
         self.bring_in(call, key, id).await?;
-        let staged = staged(&mut call.sequences, key, id)?;
-        let text = staged.number.text.clone();
-        if !staged.number.cancel(reason)? {
+        let mut number = staged(&mut call.sequences, key, id)?.number.clone();
+        if !number.cancel(reason)? {
             return Ok(());
         }
-        staged.changed = true;
+        let text = number.text.clone();
         // A number that nobody has seen is free again; one that an earlier call handed out is recorded as void.
         let event = match call.sequences.fresh_hold(id) {
             Some((series, hold)) => {
@@ -140,7 +139,11 @@ impl Sequences {
                 call.sequences.withdraw(id);
                 "sequence.returned"
             }
-            None => "sequence.voided",
+            None => {
+                let staged = staged(&mut call.sequences, key, id)?;
+                (staged.number, staged.changed) = (number, true);
+                "sequence.voided"
+            }
         };
         call.record(event, &text, json!({"sequence": key.as_str(), "reason": reason}));
         Ok(())

@@ -71,8 +71,13 @@ impl Sequence {
         } else {
             text.parse::<Timestamp>().ok().map(|instant| instant.to_zoned(self.zone.clone()).date())
         };
-        read.filter(|date| (1..=9998).contains(&date.year()))
-            .ok_or_else(|| SequenceError::Date { text: text.chars().take(80).collect() })
+        let shown = || text.chars().take(80).collect();
+        let date = read.filter(|date| (1..=9998).contains(&date.year()));
+        let date = date.ok_or_else(|| SequenceError::Date { text: shown() })?;
+        match self.format.years().contains(&date.year()) {
+            true => Ok(date),
+            false => Err(SequenceError::Century { text: shown() }),
+        }
     }
 
     pub fn series(&self, date: Date) -> Series {

@@ -41,6 +41,18 @@ fn a_number_is_written_by_its_format_and_grows_beyond_it() {
 }
 
 #[test]
+fn a_year_of_two_digits_stands_for_one_century() {
+    let short = sequence("{YY}-{0}", Reset::Year, "UTC", 1).unwrap();
+    for fine in ["2000-01-01", "2026-03-31", "2099-12-31"] {
+        short.date(fine).unwrap();
+    }
+    for other in ["1926-03-31", "1999-12-31", "2100-01-01"] {
+        assert!(matches!(short.date(other), Err(SequenceError::Century { .. })), "{other}");
+        sequence("{YYYY}-{0}", Reset::Year, "UTC", 1).unwrap().date(other).unwrap();
+    }
+}
+
+#[test]
 fn the_period_changes_exactly_at_its_boundary() {
     let period = |sequence: &Sequence, text| sequence.series(sequence.date(text).unwrap()).period;
     let year = sequence("{YYYY}-{0}", Reset::Year, "UTC", 1).unwrap();

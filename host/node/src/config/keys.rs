@@ -64,16 +64,24 @@ pub const KEYS: &[Key] = &[
     text(
         "master-key.variable",
         "BULLA_MASTER_KEY",
-        "Environment variable that holds the master key; wins over the file.",
+        "Environment variable that holds the master key; wins over the file. A name of your own must not start with `BULLA_` (but may with `BULLA_TEST_` or `BULLA_GUEST_`): it is refused as an unknown variable.",
     ),
-    integer("engine.instances", "256", "Guests that may run at a time, over all tenants."),
+    integer(
+        "engine.instances",
+        "256",
+        "Guests that may run at a time, over all tenants. Each takes 16 GiB of address space, not of memory: beyond some 5,000 there is no pool (see `engine.pooling`).",
+    ),
     text(
         "engine.memory-slot",
         "512MiB",
         "The largest linear memory any call can get, whatever its limits say.",
     ),
     text("engine.stack", "512KiB", "The stack of a guest."),
-    text("engine.compile-deadline", "120s", "The longest compilation of one component."),
+    text(
+        "engine.compile-deadline",
+        "120s",
+        "The longest that a caller waits for the compilation of one component, its turn included; beyond it `limit`. What compiles already goes on to its end.",
+    ),
     Key {
         name: "engine.pooling",
         kind: Kind::Flag,

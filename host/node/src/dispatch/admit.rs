@@ -86,6 +86,13 @@ impl Dispatcher {
         Ok(Ready { installed, active, limits, entry, budget, idempotency, checked })
     }
 
+    /// It may still run, and is still the same code. What it was granted is looked at by each use.
+    pub(super) fn is_current(&self, request: &CallRequest, ready: &Ready) -> bool {
+        let installed = self.addons.get(&request.tenant, &request.addon);
+        installed.is_ok_and(|now| now.enabled && now.digest == ready.installed.digest)
+            && self.supply.may_run(&ready.active, &request.addon).is_ok()
+    }
+
     /// The least of manifest, tier and override.
     fn limits(&self, request: &CallRequest, active: &Active) -> Limits {
         let operator = self.quotas.limits(&request.tenant, Some(&request.addon));

@@ -16,7 +16,7 @@ use bulla_bindings::{LogLine, Rooms};
 use bulla_engine::{Engine, Frame, SCHEDULE_VERSION};
 use bulla_kernel::Core;
 use bulla_kernel::addons::Addons;
-use bulla_kernel::admission::Admission;
+use bulla_kernel::admission::{Admission, Permit};
 use bulla_kernel::idempotency::Idempotency;
 use bulla_kernel::origin::Origin;
 use bulla_kernel::ports::{CallReply, CallRequest, Dispatch, Quotas, Usage};
@@ -136,14 +136,7 @@ impl Dispatcher {
 
     /// Finds out whether the call may run at all, and runs it.
     async fn admitted(&self, request: &CallRequest, id: CallId) -> Result<Ended, Failure> {
-        let ready = self.ready(request).await?;
-        let tenant = self.quotas.limits(&request.tenant, None).complete();
-        let own = ready.active.manifest.suggested_rate().map(|rate| (&request.addon, rate));
-        let permit = self.admission.admit_addon(&request.tenant, &tenant, own, PATIENCE).await;
-        let _permit = permit.map_err(|busy| {
-            self.metrics.throttled(busy.reason.name());
-            busy.failure()
-        })?;
+        let (ready, _permit) = self.turn(request).await?;
         let running = match self.begin(request, &ready).await? {
             admit::Start::Run(running) => running,
             admit::Start::Replay(stored) => return self.replayed(request, &ready, stored).await,
@@ -151,6 +144,24 @@ impl Dispatcher {
         ready.contract().check_input(&request.input)?;
         let _running = self.metrics.call_running();
         Ok(self.guarded(request, id, &ready, running).await)
+    }
+
+    /// What the call runs, and its place. While it waited for its turn the addon may have been stopped, upgraded or removed: then it
+    /// is looked at anew, from the end of the queue.
+    async fn turn(&self, request: &CallRequest) -> Result<(admit::Ready, Permit), Failure> {
+        loop {
+            let ready = self.ready(request).await?;
+            let tenant = self.quotas.limits(&request.tenant, None).complete();
+            let own = ready.active.manifest.suggested_rate().map(|rate| (&request.addon, rate));
+            let permit = self.admission.admit_addon(&request.tenant, &tenant, own, PATIENCE).await;
+            let permit = permit.map_err(|busy| {
+                self.metrics.throttled(busy.reason.name());
+                busy.failure()
+            })?;
+            if self.is_current(request, &ready) {
+                return Ok((ready, permit));
+            }
+        }
     }
 
     /// The addon's name in a metric: only of addons that are there, or callers could make up labels without end.

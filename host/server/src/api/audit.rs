@@ -73,6 +73,7 @@ fn list_at(path: &'static str, name: &'static str, summary: &'static str) -> Rou
 
 fn verify_at(path: &'static str, name: &'static str, summary: &'static str) -> Route {
     Route::new(Method::GET, path, Operation::AuditVerify, name, summary, |context| verify(context).boxed())
+        .heavy()
         .answer(Answer::Data(Kind::Object(REPORT)))
 }
 
@@ -81,6 +82,7 @@ fn verify_against_at(path: &'static str, name: &'static str, summary: &'static s
         verify_against(context).boxed()
     })
     .body(KEPT)
+    .heavy()
     .answer(Answer::Data(Kind::Object(REPORT)))
 }
 
@@ -92,6 +94,7 @@ fn keys_at(path: &'static str, name: &'static str, summary: &'static str) -> Rou
 fn export_at(path: &'static str, name: &'static str, summary: &'static str) -> Route {
     Route::new(Method::GET, path, Operation::AuditExport, name, summary, |context| export(context).boxed())
         .query(RANGE)
+        .heavy()
         .answer(Answer::Plain(BUNDLE))
 }
 

@@ -95,12 +95,7 @@ impl Bench {
         let by = origin_of(None, clock.now_ms());
         services.audit.start(&by).await.unwrap();
         for tenant in ["acme", "globex"] {
-            let new = NewTenant {
-                id: tenant.parse().unwrap(),
-                display_name: tenant.into(),
-                time_zone: None,
-                tier: None,
-            };
+            let new = NewTenant { id: tenant.parse().unwrap(), display_name: tenant.into(), time_zone: None };
             services.tenants.create(&by, &new).await.unwrap();
         }
         let router = crate::router(services.clone(), config);
@@ -251,6 +246,7 @@ async fn services(core: Core, script: Arc<Script>, node: Arc<Node>) -> Services 
         diagnostics: node.clone(),
         audit_sink: node,
         metrics: Arc::new(Metrics::new().unwrap()),
+        workers: tokio::runtime::Handle::current(),
         clock: core.clock.clone(),
         rng: core.rng.clone(),
     }

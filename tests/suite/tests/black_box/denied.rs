@@ -1,7 +1,7 @@
 //! What is not granted is denied: before any effect, and the audit log says so.
 
 use bulla_suite::trespasser::{draw, grants, outgoing, tenant};
-use bulla_suite::{Answer, Bench, Gate, Receiver, Tenant};
+use bulla_suite::{Answer, Bench, Gate, Receiver, Reply, Tenant, until};
 use serde_json::{Value, json};
 
 /// Entries that stand for an effect; a denied call has none under its trace.
@@ -149,14 +149,20 @@ fn without(place: &str) -> Value {
     grants
 }
 
-#[test]
-fn a_grant_taken_away_counts_inside_a_running_call() {
+/// A receiver that answers once the gate is open.
+fn gated() -> (Gate, Receiver) {
     let gate = Gate::default();
     let held = gate.clone();
     let receiver = Receiver::start(move |_| {
         held.pass();
         Answer::status(200)
     });
+    (gate, receiver)
+}
+
+#[test]
+fn a_grant_taken_away_counts_inside_a_running_call() {
+    let (gate, receiver) = gated();
     let bench = Bench::start();
     let acme = tenant(&bench, "acme", &receiver.origin());
     let input = json!({"send": outgoing(&receiver.url("/")), "draw": draw("granted", 1)});
@@ -186,6 +192,49 @@ fn a_call_of_an_addon_that_was_disabled_or_removed_is_refused() {
     acme.call("trespasser/peek", &json!("granted")).ok();
     acme.operator.delete(&acme.path("/addons/trespasser")).ok();
     acme.call("trespasser/peek", &json!("granted")).refused("not-found");
+}
+
+/// While one call of the tenant is held another one waits for its place; meanwhile this happens.
+fn while_it_waits(bench: &Bench, acme: &Tenant, meanwhile: impl FnOnce()) -> Reply {
+    let (gate, receiver) = gated();
+    acme.grant("trespasser", &grants(&receiver.origin())).ok();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| acme.call("trespasser/send", &outgoing(&receiver.url("/"))));
+        receiver.wait_for(1);
+        let second = scope.spawn(|| acme.call("trespasser/peek", &json!("granted")));
+        until("the second call to wait", || {
+            let told = bench.operator.get("/diagz").data();
+            let waits =
+                told["admission"]["tenants"].as_array().unwrap().iter().any(|one| one["waiting"] == 1);
+            waits.then_some(())
+        });
+        meanwhile();
+        gate.open();
+        first.join().unwrap().ok();
+        second.join().unwrap()
+    })
+}
+
+#[test]
+fn a_call_that_waits_for_its_place_does_not_run_what_was_stopped_meanwhile() {
+    let bench = Bench::start();
+    let policy = bench.server.data().policy("quotas.toml");
+    let quotas = std::fs::read_to_string(&policy).unwrap();
+    let one = "[tenant.acme]\noverride.concurrency = 1\n";
+    bench.server.data().write_policy("quotas.toml", &format!("{quotas}\n{one}"));
+    bench.operator.poke("/v1/policy/reload").ok();
+    let acme = tenant(&bench, "acme", "https://receiver.example");
+    while_it_waits(&bench, &acme, || {}).ok();
+    let disable = || {
+        acme.admin.poke(&acme.path("/addons/trespasser/disable")).ok();
+    };
+    while_it_waits(&bench, &acme, disable).refused("conflict");
+    acme.admin.poke(&acme.path("/addons/trespasser/enable")).ok();
+    let revoke = || {
+        let path = format!("/v1/trust/{}/revoke", bench.publisher.key_id());
+        bench.operator.post(&path, &json!({"reason": "the key was stolen"})).ok();
+    };
+    while_it_waits(&bench, &acme, revoke).refused("publisher-untrusted");
 }
 
 #[test]
