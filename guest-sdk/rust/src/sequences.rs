@@ -17,7 +17,7 @@ impl Sequence {
     }
 
     /// Draws the next number for a document of this date (`YYYY-MM-DD`). It becomes real when the call returns `ok`; a call that
-    /// holds an uncommitted number of a gapless sequence cannot send. Left uncommitted it is voided after a day.
+    /// holds an uncommitted number of any sequence cannot send. Left uncommitted it is voided after a day.
     /// Errors: `denied`, `invalid` (date), `limit(reservations)`, `unavailable`.
     pub fn reserve_on(&self, date: impl AsRef<str>) -> Result<Number> {
         self.draw(date.as_ref(), None)

@@ -374,6 +374,6 @@ pub trait Diagnostics: Send + Sync {
     /// `Err` says why the host should get no requests now.
     async fn ready(&self) -> Result<(), Failure>;
 
-    /// For operators: versions, pools, queues, caches, staleness.
+    /// For operators: version, database, engine, policies, load, audit.
     async fn diagnose(&self) -> serde_json::Value;
 }

@@ -28,12 +28,35 @@ kernel = "0.1"
 [actions.go]
 "#;
 
+/// A table longer than what the host clears of one in place, and how many of its elements are null.
+const TABLE: &str = r#"
+(table $t 1001 funcref) (func $f) (elem declare func $f)
+(data (i32.const 80) "\"left\"\"none\"\"fresh\"")
+(func $nulls (result i32) (local $at i32) (local $nulls i32)
+    (loop $next
+        (local.set $nulls (i32.add (local.get $nulls) (ref.is_null (table.get $t (local.get $at)))))
+        (local.set $at (i32.add (local.get $at) (i32.const 1)))
+        (br_if $next (i32.lt_u (local.get $at) (i32.const 1001))))
+    (local.get $nulls))"#;
+
+const LOOK_AND_LEAVE: &str = r#"
+(if (i32.ne (call $nulls) (i32.const 1001)) (then (return (call $ok (i32.const 80) (i32.const 6)))))
+(table.fill $t (i32.const 0) (ref.func $f) (i32.const 1001))
+(if (call $nulls) (then (return (call $ok (i32.const 86) (i32.const 6)))))
+(call $ok (i32.const 92) (i32.const 7))"#;
+
 /// The answer `{}`.
 pub const DONE: &str = "(call $ok (i32.const 64) (i32.const 2))";
 
 impl Component {
     pub fn with_body(body: &str) -> Self {
         Self { body: body.to_owned(), ..Self::default() }
+    }
+
+    /// Looks for functions in its new table, then fills it and leaves it so. Answers `"left"` where it found any, `"none"` where it
+    /// does not even find its own, else `"fresh"`.
+    pub fn filling_its_table() -> Self {
+        Self { fields: TABLE.to_owned(), ..Self::with_body(LOOK_AND_LEAVE) }
     }
 
     /// The bytes, with the contract in them; a core module takes none.

@@ -18,13 +18,27 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     }
     for (line, _, row) in kept {
         for (file, name) in tests(row) {
-            let text = tree.text(file).unwrap_or_default();
-            if !text.contains(&format!("fn {name}(")) {
-                findings.push(broken(Some(line), format!("`{file}` has no test `{name}`")));
+            if let Some(wrong) = wrong_with(tree.text(file).unwrap_or_default(), name) {
+                findings.push(broken(Some(line), format!("`{file}` {wrong} `{name}`")));
             }
         }
     }
     findings
+}
+
+/// What keeps a function of this file from being a test that runs.
+fn wrong_with(text: &str, name: &str) -> Option<&'static str> {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let Some(at) = lines.iter().position(|line| line.contains(&format!("fn {name}("))) else {
+        return Some("has no test");
+    };
+    let above = lines[..at].iter().rev().take_while(|line| !line.is_empty() && !line.ends_with('}'));
+    let attributes: Vec<_> = above.filter(|line| line.starts_with("#[")).collect();
+    let is = |start: &str| attributes.iter().any(|line| line.starts_with(start));
+    if !is("#[test]") && !is("#[tokio::test") {
+        return Some("has no `#[test]` on");
+    }
+    is("#[ignore").then_some("ignores the test")
 }
 
 /// Line, number and whole text of each numbered row of the table under a heading.
@@ -48,11 +62,13 @@ fn tests(row: &str) -> impl Iterator<Item = (&str, &str)> {
 mod tests {
     use super::*;
 
+    const FILE: &str = "#[test]\nfn holds() {}\n\nfn helps() {}\n\n    #[tokio::test(start_paused = true)]\n    #[ignore = \"slow\"]\n    async fn sleeps() {}\n";
+
     fn findings(kept: &str) -> Vec<String> {
         let page = format!(
             "{PROMISED}\n\n| | promise |\n|---|---|\n| 1 | this |\n| 2 | that |\n\n{KEPT}\n\n{kept}\n"
         );
-        let tree = Tree::of(&[(PAGE, &page), ("a/b.rs", "#[test]\nfn holds() {}\n")]);
+        let tree = Tree::of(&[(PAGE, &page), ("a/b.rs", FILE)]);
         check(&tree).into_iter().map(|finding| finding.message).collect()
     }
 
@@ -69,5 +85,13 @@ mod tests {
             ["`a/b.rs` has no test `hold`", "`a/c.rs` has no test `holds`"]
         );
         assert_eq!(findings("| 2 | `a/b.rs::holds` |\n| 1 | none |").len(), 1);
+    }
+
+    #[test]
+    fn a_function_that_is_no_test_or_does_not_run_keeps_nothing() {
+        assert_eq!(
+            findings("| 1 | `a/b.rs::helps` |\n| 2 | `a/b.rs::sleeps` |"),
+            ["`a/b.rs` has no `#[test]` on `helps`", "`a/b.rs` ignores the test `sleeps`"]
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! How a task ends: each way has a number and a name. docs/src/exit-codes.md explains them.
+//! How a task ends: each way has a number and a name. docs/src/contributing.md lists them.
 
 use std::process::ExitCode;
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bulla_base::Coded as _;
 use bulla_guest_build::{Options, Target, Toolchain};
 use bulla_signing::Contract;
 use serde_json::{Value, json};
@@ -81,7 +82,12 @@ pub fn fresh(project: &Project, context: &Context) -> Result<Vec<u8>, CliError> 
 
 fn compile(project: &Project, offline: bool, locked: bool, progress: &Progress) -> Result<Vec<u8>, CliError> {
     let report = |event: bulla_guest_build::Progress<'_>| progress.report(event);
-    let toolchain = Toolchain::find_or_install(Target::Unknown, &report).map_err(CliError::coded)?;
+    let toolchain = match offline {
+        // To install one would ask the network.
+        true => Toolchain::find(Target::Unknown)
+            .map_err(|missing| missing.failure().hint("without `--offline` `bulla build` installs it"))?,
+        false => Toolchain::find_or_install(Target::Unknown, &report).map_err(CliError::coded)?,
+    };
     progress.step(format!("compiling {} with {}", project.manifest.name(), toolchain.describe()));
     let options = Options { target_dir: None, offline, locked, progress: &report };
     let built = bulla_guest_build::build(&toolchain, &project.dir, &options).map_err(CliError::coded)?;

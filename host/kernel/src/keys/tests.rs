@@ -4,11 +4,11 @@ use bulla_base::{
     Alias, CallId, Coded, EntryName, Limits, ManualClock, Purpose, SeededRng, Subject, TenantId, TraceId,
     codes,
 };
-use bulla_store::{Committer, CommitterConfig, Db, NoJournal, SqliteConfig};
+use bulla_store::{Committer, CommitterConfig, Db, Expect, NoJournal, SqliteConfig, Unit};
 use ed25519_dalek::VerifyingKey;
 use zeroize::Zeroizing;
 
-use super::store::find;
+use super::store::{TENANT_KEY, find};
 use super::*;
 use crate::call::Call;
 use crate::core::Core;
@@ -202,4 +202,31 @@ async fn without_the_right_master_key_nothing_is_signed() {
     let without = Keys::load(&core, None).await.unwrap();
     let refused = without.create(&origin, &alias("next")).await.unwrap_err();
     assert_eq!(refused.code(), codes::MASTER_KEY_MISSING);
+}
+
+#[tokio::test]
+async fn a_sealed_key_moved_to_another_row_does_not_sign() {
+    let (core, _directory) = core().await;
+    let keys = Keys::load(&core, master(1)).await.unwrap();
+    let (acme, other) = (origin(&core, "acme"), origin(&core, "other"));
+    for tenant in [&acme, &other] {
+        keys.create(tenant, &alias("signing")).await.unwrap();
+    }
+    let mut call = call(&core, "other");
+    let row = async |origin: &Origin| {
+        find(&core.db, origin.tenant.as_ref().unwrap(), &alias("signing")).await.unwrap().unwrap()
+    };
+    let (stolen, mut own) = (row(&acme).await, row(&other).await);
+    assert!(keys.sign(&mut call, &alias("signing"), &invoice(), b"x").is_ok());
+    // With its public key, so that nothing but the seal tells the two places apart.
+    (own.sealed, own.versions) = (stolen.sealed, stolen.versions);
+    let mut unit = Unit::default();
+    unit.put(&TENANT_KEY, &own.id, Expect::Version(own.version), &own);
+    unit.record(other.entry("test.moved", "signing", serde_json::json!({})));
+    core.committer.commit(unit).await.unwrap();
+    keys.refresh().await.unwrap();
+    let public = |call: &mut Call| keys.public_key(call, &alias("signing"), &invoice()).unwrap();
+    assert_eq!(public(&mut call), public(&mut self::call(&core, "acme")), "the row is read");
+    let refused = keys.sign(&mut call, &alias("signing"), &invoice(), b"x");
+    assert!(matches!(refused, Err(GuestError::Unavailable { .. })), "{refused:?}");
 }

@@ -12,7 +12,7 @@
 //! **Repeats.** Setting again rotates: the version grows by one. Removing what is not there is `not-found`. A request repeated by a
 //! job's next attempt carries the same `Idempotency-Key`.
 //!
-//! **Errors of a guest, in this order:** `denied` (grant, destination), `conflict` (an uncommitted gapless number), `invalid`
+//! **Errors of a guest, in this order:** `denied` (grant, destination), `conflict` (an uncommitted number), `invalid`
 //! (method, URL, header), `limit` (`request-body`, `sends`), `not-found`, `unavailable` (no master key, no connection, a view of
 //! the secrets older than a second).
 

@@ -235,6 +235,22 @@ async fn the_secret_goes_to_a_granted_destination_only() {
 }
 
 #[tokio::test]
+async fn a_secret_that_was_opened_is_of_no_use_once_its_grant_is_gone() {
+    let bench = bench().await;
+    bench.secrets.set(&origin(&bench.core, "acme"), &alias("token"), value(VALUE)).await.unwrap();
+    let mut call = call(&bench.core, "acme");
+    assert_eq!(bench.secrets.open(&mut call, &alias("token"), &delivery()), Ok(()));
+    let prepare =
+        |call: &mut Call| bench.secrets.prepare(call, &alias("token"), &delivery(), request()).map(drop);
+    assert_eq!(prepare(&mut call), Ok(()));
+    call.grants.replace(grants("https://elsewhere.example"));
+    assert!(matches!(prepare(&mut call), Err(GuestError::Denied(_))), "another destination");
+    call.grants.replace(Grants::default());
+    assert!(matches!(prepare(&mut call), Err(GuestError::Denied(_))), "taken away");
+    assert!(observed(&mut call).contains(&("call.denied".into(), "secret token for delivery".into())));
+}
+
+#[tokio::test]
 async fn a_jobs_attempts_carry_one_idempotency_key() {
     let bench = bench().await;
     bench.secrets.set(&origin(&bench.core, "acme"), &alias("token"), value(VALUE)).await.unwrap();

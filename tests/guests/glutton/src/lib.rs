@@ -100,6 +100,7 @@ bulla::addon!(
     keep_state,
     leave_bytes,
     find_bytes,
+    leave_and_find_bytes,
     lie_about_length,
     lie_about_elements,
     carry_nothing

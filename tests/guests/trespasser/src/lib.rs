@@ -80,6 +80,7 @@ bulla::addon!(
     look_up,
     send,
     send_holding,
+    note_then_send,
     send_then_draw,
     send_for_ever,
     forged_handle,

@@ -71,6 +71,13 @@ pub fn send_holding(call: &Call, both: Both) -> Result<Incoming> {
     send(call, both.send)
 }
 
+/// Writes an entry, which is an effect of this call, then sends, which may take its time.
+#[action]
+pub fn note_then_send(call: &Call, outgoing: Outgoing) -> Result<Incoming> {
+    call.audit("noted", "thing/noted", &[])?;
+    send(call, outgoing)
+}
+
 /// Sends, which may take its time, and draws after it: `denied` where the grant was taken away in between.
 #[action]
 pub fn send_then_draw(call: &Call, both: Both) -> Result<Vec<String>> {

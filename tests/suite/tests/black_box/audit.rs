@@ -1,5 +1,8 @@
 //! The log that a stranger can verify.
 
+use std::path::{Path, PathBuf};
+
+use bulla_suite::server::snapshot;
 use bulla_suite::trespasser::{draw, tenant};
 use bulla_suite::{Bench, Cli, Tenant, until};
 use serde_json::{Value, json};
@@ -91,6 +94,44 @@ fn a_kept_checkpoint_must_still_be_extended() {
     let rival = bench.tenant("rival");
     let reply = rival.auditor.post(&rival.path("/audit/verify"), &json!({"kept": [note]}));
     assert!(reply.status >= 400, "another log's checkpoint: {}", reply.text);
+}
+
+#[test]
+fn a_log_that_took_another_course_contradicts_a_kept_checkpoint() {
+    let mut bench = Bench::start();
+    let mut acme = tenant(&bench, "acme", "https://receiver.example");
+    published(&acme);
+    bench.server.stop();
+    let earlier = snapshot(&bench.server.data().path());
+    bench.server.start_again();
+    bench.follow(&mut [&mut acme]);
+    acme.call("trespasser/draw", &draw("granted", 3)).ok();
+    published(&acme);
+    let kept = acme.auditor.get(&acme.path("/audit/keys")).data();
+    let kept = json!({"kept": [kept["checkpoint"]], "keys": [kept["keys"][0]["vkey"]]});
+    let verify = |acme: &Tenant| acme.auditor.post(&acme.path("/audit/verify"), &kept);
+    verify(&acme).ok();
+    // The same host with the database of before: what it signs from now on is good, and another history.
+    bench.server.stop();
+    restore(&bench.server.data().path(), &earlier);
+    bench.server.start_again();
+    bench.follow(&mut [&mut acme]);
+    assert!(published(&acme)["fault"].is_null());
+    verify(&acme).refused("audit-tampered");
+    acme.call("trespasser/draw", &draw("loose", 5)).ok();
+    assert!(published(&acme)["fault"].is_null(), "only the kept checkpoint speaks of what is gone");
+    verify(&acme).refused("audit-tampered");
+}
+
+/// Puts a data directory's database back; a log beside it that is newer would be played into it.
+fn restore(dir: &Path, files: &[(PathBuf, Vec<u8>)]) {
+    for log in ["bulla.db-wal", "bulla.db-shm"] {
+        // A server that stopped in good order leaves none.
+        let _none = std::fs::remove_file(dir.join(log));
+    }
+    for (path, bytes) in files {
+        std::fs::write(path, bytes).unwrap();
+    }
 }
 
 #[test]

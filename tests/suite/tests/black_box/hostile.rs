@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use bulla_suite::component::MANIFEST;
 use bulla_suite::patience::timed;
-use bulla_suite::{Bench, Tenant};
+use bulla_suite::{Bench, Component, Data, Server, Tenant};
 use serde_json::{Value, json};
 
 fn glutton(bench: &Bench, id: &str) -> Tenant {
@@ -64,17 +65,46 @@ fn a_trap_is_told_by_function_to_the_operator_and_by_code_to_the_caller() {
     assert!(bench.server.log().contains("xxxxxxxxxx"), "{}", reply.text);
 }
 
+/// A server on which each call must take the memory, the table and the stack that the one before it had: one place, and one thread,
+/// since each thread has slots of its own.
+fn with_one_place() -> Bench {
+    let mut data = Data::init();
+    data.configure("[engine]\ninstances = 1\n");
+    data.env("TOKIO_WORKER_THREADS", "1");
+    let bench = Bench::on(Server::on(data));
+    assert_eq!(
+        bench.operator.get("/diagz").data()["engine"]["pooled"],
+        true,
+        "no pool, no slot that is used again"
+    );
+    bench
+}
+
 #[test]
 fn nothing_is_kept_from_one_call_to_the_next() {
-    let bench = Bench::start();
+    let bench = with_one_place();
     let (acme, neighbour) = (glutton(&bench, "acme"), glutton(&bench, "neighbour"));
     let marker = json!({"head": "f5d2c8-one-half-", "tail": "and-the-other-91e07b"});
-    for _ in 0..5 {
+    let times =
+        |tenant: &Tenant, action: &str| tenant.call(action, &marker).data()["times"].as_u64().unwrap();
+    assert!(times(&acme, "glutton/leave_and_find_bytes") > 4_000, "the search finds what is there");
+    for tenant in [&neighbour, &acme].repeat(4) {
         assert_eq!(acme.call("glutton/keep_state", &json!({})).data()["times"], 1);
-        assert!(acme.call("glutton/leave_bytes", &marker).data()["times"].as_u64().unwrap() > 20_000);
-        for tenant in [&acme, &neighbour] {
-            assert_eq!(tenant.call("glutton/find_bytes", &marker).data()["times"], 0);
-        }
+        assert!(times(&acme, "glutton/leave_bytes") > 20_000);
+        assert_eq!(times(tenant, "glutton/find_bytes"), 0);
+    }
+}
+
+#[test]
+fn no_function_is_kept_in_a_table() {
+    let bench = with_one_place();
+    let (acme, neighbour) = (bench.tenant("acme"), bench.tenant("neighbour"));
+    let table = bench.publisher.seal(MANIFEST, &Component::filling_its_table().bytes());
+    for tenant in [&acme, &neighbour] {
+        tenant.install(&table, None).ok();
+    }
+    for tenant in [&acme, &neighbour, &acme, &acme] {
+        assert_eq!(tenant.call("raw/go", &json!({})).data(), "fresh");
     }
 }
 

@@ -1,8 +1,14 @@
 //! Only a verified package is installed, and only while its publisher is trusted.
 
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bulla_signing::Digest;
 use bulla_suite::addons::installation;
 use bulla_suite::component::{DONE, MANIFEST};
-use bulla_suite::{Bench, Component, Publisher};
+use bulla_suite::server::snapshot;
+use bulla_suite::{Bench, Component, Publisher, until};
 use serde_json::json;
 
 /// What a package can be refused with.
@@ -104,9 +110,9 @@ fn compiled_code_survives_a_restart_and_a_tampered_cache_is_compiled_again() {
     acme.call("glutton/noop", &json!({})).ok();
     bench.server.stop();
     let cache = bench.server.data().path().join("code");
-    let files = bulla_suite::server::snapshot(&cache);
-    assert!(!files.is_empty(), "no compiled code is kept");
-    for (path, mut bytes) in files {
+    let good = snapshot(&cache);
+    assert!(!good.is_empty(), "no compiled code is kept");
+    for (path, mut bytes) in good.clone() {
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         std::fs::write(path, bytes).unwrap();
@@ -115,4 +121,62 @@ fn compiled_code_survives_a_restart_and_a_tampered_cache_is_compiled_again() {
     bench.follow(&mut [&mut acme]);
     acme.call("glutton/noop", &json!({})).ok();
     acme.call("glutton/spin", &json!({})).refused("fuel-exhausted");
+    let told = || bench.operator.get("/v1/system/audit?event=code.tampered").data();
+    until("the entry of the changed file", || {
+        (told()["entries"].as_array().map(Vec::len) == Some(good.len())).then_some(())
+    });
+    assert_eq!(names(&snapshot(&cache)), names(&good), "compiled and kept again");
+}
+
+fn names(files: &[(PathBuf, Vec<u8>)]) -> Vec<&PathBuf> {
+    files.iter().map(|(path, _)| path).collect()
+}
+
+/// Once with the digest of before, and once as a careful forger would: with the digest of what it became.
+#[test]
+fn a_stored_package_whose_bytes_were_changed_does_not_run() {
+    for (is_careful, code) in [(false, "store-corrupt"), (true, "signature-invalid")] {
+        let mut bench = Bench::start();
+        let mut acme = bench.tenant("acme");
+        let package = bench.publisher.seal(MANIFEST, &Component::with_body(DONE).bytes());
+        acme.install(&package, None).ok();
+        acme.call("raw/go", &json!({})).ok();
+        bench.server.stop();
+        let file = bench.server.data().path().join("bulla.db");
+        let mut database = std::fs::read(&file).unwrap();
+        let forged = flip_where_it_is_stored(&mut database, &package);
+        if is_careful {
+            let [old, new] = [&package, &forged].map(|bytes| Digest::of(bytes).to_string());
+            assert!(replace(&mut database, old.as_bytes(), new.as_bytes()) > 1, "no digest in the file");
+        }
+        std::fs::write(&file, database).unwrap();
+        bench.server.start_again();
+        bench.follow(&mut [&mut acme]);
+        acme.call("raw/go", &json!({})).refused(code);
+    }
+}
+
+/// Flips a bit of a package's component in the database's file, which holds it as Base64, cut into pages. Gives the package that
+/// it became.
+fn flip_where_it_is_stored(database: &mut [u8], package: &[u8]) -> Vec<u8> {
+    // 48 bytes are 64 letters, of which a page may hold only some.
+    for at in (0..package.len() - 48).step_by(48).skip(package.len() / 96) {
+        let mut forged = package.to_vec();
+        forged[at] ^= 1;
+        let [old, new] = [package, &forged].map(|bytes| STANDARD.encode(&bytes[at..at + 48]));
+        if replace(database, old.as_bytes(), new.as_bytes()) > 0 {
+            return forged;
+        }
+    }
+    panic!("the package is not in the file");
+}
+
+/// Replaces each occurrence by as many other bytes.
+fn replace(bytes: &mut [u8], old: &[u8], new: &[u8]) -> usize {
+    let windows = bytes.windows(old.len()).enumerate();
+    let places: Vec<_> = windows.filter(|(_, window)| *window == old).map(|(at, _)| at).collect();
+    for at in &places {
+        bytes[*at..at + new.len()].copy_from_slice(new);
+    }
+    places.len()
 }

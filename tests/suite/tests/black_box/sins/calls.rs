@@ -53,7 +53,10 @@ pub const CALLS: &[Sin] = &[
     }),
     call!("tells the host of a text of 2 GiB", "glutton/lie_about_length", "trap", none),
     call!("tells the host of a list of 2 Gi elements", "glutton/lie_about_elements", "trap", none),
-    call!("floods its log", "glutton/flood_log", "ok", |_| count(1_000)),
+    sin!("floods its log", "glutton/flood_log", "ok", |stage| {
+        let reply = stage.acme.call("glutton/flood_log", &count(1_000));
+        recorded(stage, &reply, "call.limited")
+    }),
     call!("floods the audit log", "glutton/flood_audit", "guest-error (limit)", |_| count(257)),
     call!("opens handles without end", "trespasser/hoard_handles", "limit (handles)", |_| {
         json!({"key": "granted", "count": 5_000})
@@ -113,7 +116,7 @@ pub const CALLS: &[Sin] = &[
     // Handles.
     call!("uses a handle that nobody gave it", "trespasser/forged_handle", "trap", none),
     call!("uses a handle after it was dropped", "trespasser/dropped_handle", "trap", |_| json!("granted")),
-    call!("uses another call's handle", "trespasser/borrow_handle", "trap", |stage| {
+    call!("uses the handle of a call that has ended", "trespasser/borrow_handle", "trap", |stage| {
         stage.acme.call("trespasser/tell_handle", &json!("granted")).data()
     }),
     call!("uses a sequence's handle as a key's", "trespasser/disguised_handle", "trap", |_| json!("granted")),
@@ -184,19 +187,24 @@ pub const CALLS: &[Sin] = &[
         "trespasser/send",
         "guest-error (denied)",
         |stage| {
-            let name = loopback_name().unwrap_or_else(|| "localhost".to_owned());
+            let name = loopback_name().unwrap_or_else(|| {
+                eprintln!(
+                    "no other name for loopback in /etc/hosts: sends to `localhost`, which is not granted"
+                );
+                "localhost".to_owned()
+            });
             outgoing(&format!("http://{name}:{}/", stage.elsewhere_port()))
         }
     ),
     sin!("sends through a redirect", "trespasser/send", "ok", |stage| {
         let reply = stage.acme.call("trespasser/send", &outgoing(&stage.receiver.url("/redirect")));
         assert_eq!(reply.data()["status"], 307);
-        reply
+        recorded(stage, &reply, "secret.used")
     }),
     sin!("reads its secret back from an echo", "trespasser/send", "ok", |stage| {
         let reply = stage.acme.call("trespasser/send", &outgoing(&stage.receiver.url("/echo")));
         assert!(!reply.text.contains(SECRET) && reply.text.contains("[secret]"), "{}", reply.text);
-        reply
+        recorded(stage, &reply, "secret.used")
     }),
     call!(
         "is answered with more than a response may be",
@@ -208,6 +216,13 @@ pub const CALLS: &[Sin] = &[
         outgoing(&stage.receiver.url("/headers"))
     }),
 ];
+
+/// The log has this event under the call's trace: what ends in `ok` need have no other.
+fn recorded(stage: &Stage, reply: &Reply, event: &str) -> Reply {
+    let entries = stage.acme.audit(&format!("trace={}", reply.trace()));
+    assert!(entries.iter().any(|entry| entry["event"] == event), "no {event}: {entries:?}");
+    reply.clone()
+}
 
 fn none(_: &Stage) -> Value {
     json!({})
@@ -251,8 +266,11 @@ fn keeper(stage: &Stage) -> Reply {
     reply
 }
 
+/// That the next call takes the same place is forced in `hostile.rs`, on a server with one.
 fn finder(stage: &Stage) -> Reply {
     let marker = json!({"head": "f5d2c8-one-half-", "tail": "and-the-other-91e07b"});
+    let own = stage.wide.call("glutton/leave_and_find_bytes", &marker).data();
+    assert!(own["times"].as_u64() > Some(4_000), "the search finds what is there: {own}");
     let left = stage.wide.call("glutton/leave_bytes", &marker).data();
     assert!(left["times"].as_u64() > Some(20_000));
     let reply = stage.acme.call("glutton/find_bytes", &marker);

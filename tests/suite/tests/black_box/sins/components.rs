@@ -1,8 +1,7 @@
 //! Sins of components that no compiler makes, written as text.
 
-use bulla_suite::Component;
-use bulla_suite::Reply;
 use bulla_suite::component::DONE;
+use bulla_suite::{Component, Reply, Tenant};
 
 use super::Sin;
 use super::stage::Stage;
@@ -129,20 +128,15 @@ fn of_fields(fields: &str) -> Component {
     Component { fields: fields.to_owned(), ..Component::with_body(DONE) }
 }
 
-/// Leaves 100 elements behind, and answers the size that it found: one digit.
+/// In one tenant, then in another, then in the first again.
 fn fresh_table(stage: &Stage) -> Reply {
-    let leave = Component {
-        fields: "(table $t 1 funcref) (func $f) (elem declare func $f)".into(),
-        ..Component::with_body(
-            "(i32.store8 (i32.const 80) (i32.add (i32.const 48) (table.size $t)))
-             (drop (table.grow $t (ref.func $f) (i32.const 100)))
-             (if (i32.eqz (ref.is_null (table.get $t (i32.const 0)))) (then unreachable))
-             (table.set $t (i32.const 0) (ref.func $f))
-             (call $ok (i32.const 80) (i32.const 1))",
-        )
+    let component = Component::filling_its_table();
+    let run = |tenant: &Tenant| {
+        let reply = stage.run_in(tenant, &component);
+        assert_eq!(reply.data(), "fresh");
+        reply
     };
-    stage.run(&leave).ok();
-    let reply = stage.run(&leave);
-    assert_eq!(reply.data(), 1);
-    reply
+    run(&stage.acme);
+    run(&stage.wide);
+    run(&stage.acme)
 }

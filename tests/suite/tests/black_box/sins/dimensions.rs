@@ -36,6 +36,29 @@ pub const DIMENSIONS: &[Sin] = &[
     too_many!("has 65 components", "limit (components)", outer("(component)", 65)),
     too_many!("has 200 core instances", "limit (core-instances)", outer("(core instance)", 200)),
     too_many!("has 300 instances", "limit (instances)", outer("(instance)", 300)),
+    too_many!("has 20,001 canonical functions", "limit (canonicals)", {
+        let drops = "(core func (canon resource.drop $mine))".repeat(20_001);
+        outer(&format!("(type $mine (resource (rep i32))) {drops}"), 1)
+    }),
+    too_many!("has 100,001 aliases", "limit (items)", {
+        outer("(alias export $types \"failure\" (type))", 100_001)
+    }),
+    too_many!(
+        "unfolds to 20,000 million instances, each of a component in the one before",
+        "limit (instances)",
+        unfolding_inwards()
+    ),
+    too_many!(
+        "unfolds to 4,000 million instances, each of a component beside the one before",
+        "limit (instances)",
+        unfolding_beside("")
+    ),
+    too_many!(
+        "unfolds to 4,000 million modules, each in a component beside the one before",
+        "limit (instances)",
+        unfolding_beside("(core module) (core instance (instantiate 0))")
+    ),
+    too_many!("doubles an instance 60 times", "limit (items)", doubling(60)),
     too_many!("has components in components, nine deep", "limit (depth)", nested_components(9)),
     too_many!("has 1,001 custom sections", "limit (custom-sections)", custom_sections(1_001, 0)),
     too_many!("has 49 MiB of custom sections", "limit (custom)", custom_sections(1, 49 << 20)),
@@ -100,6 +123,31 @@ fn many_exports(count: usize) -> Component {
 
 fn nested_components(depth: usize) -> Component {
     outer(&format!("{}{}", "(component ".repeat(depth), ")".repeat(depth)), 1)
+}
+
+/// Seven components in each other, each of which instantiates the one in it thirty times.
+fn unfolding_inwards() -> Component {
+    let around =
+        |inner: String, _| format!("(component {inner} {})", "(instance (instantiate 0))".repeat(30));
+    let inner = (0..6).fold("(component)".to_owned(), around);
+    outer(&format!("{inner} {}", "(instance (instantiate 0))".repeat(30)), 1)
+}
+
+/// Seventeen components beside each other, each of which instantiates the one before four times.
+fn unfolding_beside(first: &str) -> Component {
+    let four = "(instance (instantiate 0))".repeat(4);
+    let next = |before| format!("(component (alias outer 1 {before} (component)) {four})");
+    outer(&format!("(component {first}) {} (instance (instantiate 16))", numbered(16, next)), 1)
+}
+
+/// What is given to each instantiation comes out of it twice, though by its type it is empty.
+fn doubling(times: usize) -> Component {
+    let twice = "(component $twice (import \"x\" (instance $x)) (export \"a\" (instance $x)) (export \"b\" (instance $x)))";
+    let next = |at| format!("(instance $i{} (instantiate $twice (with \"x\" (instance $i{at}))))", at + 1);
+    outer(
+        &format!("{twice} (component $none) (instance $i0 (instantiate $none)) {}", numbered(times, next)),
+        1,
+    )
 }
 
 fn custom_sections(count: usize, size: usize) -> Component {

@@ -6,7 +6,7 @@
 mod calls;
 mod components;
 mod dimensions;
-mod stage;
+pub mod stage;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -80,6 +80,7 @@ fn all_of(sins: &[Sin]) {
     );
     stage.neighbour_is_whole();
     assert!(unlike.is_empty(), "not as the table says: {unlike:#?}");
+    stage.leaves_a_sound_database();
 }
 
 fn committed(stage: &Stage, sin: &Sin, watch: &Watch) {
@@ -90,6 +91,7 @@ fn committed(stage: &Stage, sin: &Sin, watch: &Watch) {
     ended(sin, &reply);
     audited(stage, sin, &reply);
     assert_eq!(stage.holdings(), before, "{does}: left something behind");
+    stage.is_at_rest(does);
     assert!(slowest < BOUND, "{does}: a neighbour's round took {slowest:?}");
     stage.elsewhere_is_untouched(does);
 }

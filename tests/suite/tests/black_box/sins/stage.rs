@@ -5,7 +5,7 @@ use std::time::Duration;
 use bulla_suite::addons::of_next_version;
 use bulla_suite::component::MANIFEST;
 use bulla_suite::trespasser::{draw, grants, tenant};
-use bulla_suite::{Answer, Bench, Component, Receiver, Reply, Tenant, manifest};
+use bulla_suite::{Answer, Bench, Component, Receiver, Reply, Tenant, manifest, until};
 use serde_json::{Value, json};
 
 pub struct Stage {
@@ -121,17 +121,44 @@ impl Stage {
         json!([of(&self.acme), of(&self.wide)])
     }
 
-    /// Offers a component to `acme`.
-    pub fn offer(&self, component: &Component) -> Reply {
-        let bytes = component.bytes();
-        self.acme.install(&self.bench.publisher.seal(&of_next_version(MANIFEST), &bytes), None)
+    /// Waits until no call runs or waits: every place of the host has been given back, but for the moments of the neighbour.
+    pub fn is_at_rest(&self, does: &str) {
+        until(&format!("{does}: every place to be free"), || {
+            let told = self.bench.operator.get("/diagz").data();
+            let admission = &told["admission"];
+            let tenants = admission["tenants"].as_array().unwrap();
+            let idle = tenants.iter().all(|one| one["running"] == 0 && one["waiting"] == 0);
+            (idle && admission["free-places"] == told["engine"]["instances"]).then_some(())
+        });
     }
 
-    /// Installs a component, calls it once, and takes it away again.
+    /// Stops the server, and has the whole database proven.
+    pub fn leaves_a_sound_database(mut self) {
+        assert!(self.bench.server.stop().success());
+        let scan = self.bench.server.data().cli(["doctor", "--scan", "--json"]).run().succeeds().json();
+        assert!(scan["scanned"]["entries"].as_u64() > Some(0), "{scan}");
+        assert_eq!(scan["finding-count"], 0, "{scan}");
+    }
+
+    /// Offers a component to `acme`.
+    pub fn offer(&self, component: &Component) -> Reply {
+        self.offer_to(&self.acme, component)
+    }
+
+    fn offer_to(&self, tenant: &Tenant, component: &Component) -> Reply {
+        let package = self.bench.publisher.seal(&of_next_version(MANIFEST), &component.bytes());
+        tenant.install(&package, None)
+    }
+
+    /// Installs a component in `acme`, calls it once, and takes it away again.
     pub fn run(&self, component: &Component) -> Reply {
-        self.offer(component).ok();
-        let reply = self.acme.call("raw/go", &json!({}));
-        self.acme.operator.delete(&self.acme.path("/addons/raw")).ok();
+        self.run_in(&self.acme, component)
+    }
+
+    pub fn run_in(&self, tenant: &Tenant, component: &Component) -> Reply {
+        self.offer_to(tenant, component).ok();
+        let reply = tenant.call("raw/go", &json!({}));
+        tenant.operator.delete(&tenant.path("/addons/raw")).ok();
         reply
     }
 }
