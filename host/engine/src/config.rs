@@ -14,12 +14,10 @@ use crate::schedule;
 /// The engine's own settings. What a single call may use is `bulla_base::Limits`, not here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineConfig {
-    /// Instances that may live at the same time, over all tenants. A call beyond them is `busy`.
+    /// Components that may live at the same time, over all tenants. A call beyond them is `busy`. The pool has as many core
+    /// instances, memories and tables as all of them together may hold, so that nothing else runs out. A memory reserves
+    /// about 4 GiB of address space (not of memory): some 5,000 components fit, beyond that there is no pool.
     pub instances: u32,
-    /// Linear memories in the pool. Each reserves about 4 GiB of address space (not of memory).
-    pub memories: u32,
-    /// Tables in the pool.
-    pub tables: u32,
     /// The largest linear memory a slot of the pool can hold. Caps the limit `memory` of every call.
     pub memory_slot: Bytes,
     /// The largest table a slot of the pool can hold, in elements. Caps the limit `table-elements` of every call.
@@ -53,8 +51,6 @@ impl Default for EngineConfig {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Self {
             instances: 256,
-            memories: 512,
-            tables: 2_048,
             memory_slot: Bytes(512 << 20),
             table_slot: 100_000,
             warm_slots: 100,
@@ -132,16 +128,16 @@ impl EngineConfig {
     /// The pool of [`Allocation::Pooled`].
     pub fn pool(&self) -> PoolingAllocationConfig {
         let keep = usize::try_from(self.keep_resident.0).unwrap_or(usize::MAX);
-        let core_instances = self.component.core_instances;
+        let StaticLimits { core_instances, memories, tables, .. } = self.component;
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(self.instances)
             .total_core_instances(self.instances.saturating_mul(core_instances))
-            .total_memories(self.memories)
-            .total_tables(self.tables)
+            .total_memories(self.instances.saturating_mul(memories))
+            .total_tables(self.instances.saturating_mul(tables))
             .total_stacks(self.instances)
             .max_core_instances_per_component(core_instances)
-            .max_memories_per_component(self.component.memories)
-            .max_tables_per_component(self.component.tables)
+            .max_memories_per_component(memories)
+            .max_tables_per_component(tables)
             .max_memory_size(usize::try_from(self.memory_slot.0).unwrap_or(usize::MAX))
             .table_elements(self.table_slot as usize)
             .max_unused_warm_slots(self.warm_slots)

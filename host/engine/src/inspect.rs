@@ -3,6 +3,9 @@
 use bulla_base::Bytes;
 use wasmparser::{Parser, Payload};
 
+use crate::outline::Outline;
+use crate::unfold::unfold;
+
 /// The most a component may hold, all its nested modules and components together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StaticLimits {
@@ -26,10 +29,15 @@ pub struct StaticLimits {
     pub globals: u32,
     /// Data and element segments.
     pub segments: u32,
-    /// Core instances that are instantiated or put together.
+    /// Core instances that are instantiated or put together. This and the next three are counted in the file, and again with
+    /// every instantiation of a nested component written out.
     pub core_instances: u32,
     /// Component instances that are instantiated or put together.
     pub instances: u32,
+    /// Functions that are lifted and lowered, and others that the component model has of its own: code is made for each.
+    pub canonicals: u32,
+    /// Whatever else components define: types, aliases, imports, exports, and what instances are given and hold.
+    pub items: u32,
     /// Core modules.
     pub modules: u32,
     /// Nested components.
@@ -58,6 +66,8 @@ impl Default for StaticLimits {
             segments: 100_000,
             core_instances: 128,
             instances: 256,
+            canonicals: 20_000,
+            items: 100_000,
             modules: 64,
             components: 64,
             depth: 8,
@@ -77,6 +87,9 @@ pub enum InspectError {
     /// `what` is the field of [`StaticLimits`], with `-` for `_`.
     #[error("the component has {have} of `{what}`, the limit is {limit}")]
     TooMuch { what: &'static str, have: u64, limit: u64 },
+    /// What no tool writes, and what may unfold to anything.
+    #[error("the component has {what}: its `instances` cannot be counted before it is compiled")]
+    Uncounted { what: &'static str },
 }
 
 /// What was counted, and the names of the component's own imports with their versions.
@@ -90,11 +103,18 @@ pub struct Inspected {
 /// Counts, and stops at the first count that is too high.
 pub fn inspect(component: &[u8], limits: &StaticLimits) -> Result<Inspected, InspectError> {
     within("size", component.len() as u64, limits.size.0)?;
-    let mut inspection =
-        Inspection { limits, counts: Counts::default(), depth: 0, found: Inspected::default() };
+    let mut inspection = Inspection {
+        limits,
+        counts: Counts::default(),
+        outline: Outline::default(),
+        found: Inspected::default(),
+    };
     for payload in Parser::new(0).parse_all(component) {
-        inspection.payload(payload?)?;
+        let payload = payload?;
+        inspection.outline.read(&payload, limits)?;
+        inspection.payload(payload)?;
     }
+    unfold(&inspection.outline.outermost, limits)?;
     Ok(inspection.found)
 }
 
@@ -104,7 +124,7 @@ impl From<wasmparser::BinaryReaderError> for InspectError {
     }
 }
 
-fn within(what: &'static str, have: u64, limit: u64) -> Result<(), InspectError> {
+pub(crate) fn within(what: &'static str, have: u64, limit: u64) -> Result<(), InspectError> {
     if have > limit { Err(InspectError::TooMuch { what, have, limit }) } else { Ok(()) }
 }
 
@@ -120,16 +140,17 @@ struct Counts {
     segments: u64,
     core_instances: u64,
     instances: u64,
+    canonicals: u64,
     modules: u64,
     components: u64,
     custom: u64,
     custom_sections: u64,
 }
 
-struct Inspection<'l> {
-    limits: &'l StaticLimits,
+struct Inspection<'a> {
+    limits: &'a StaticLimits,
     counts: Counts,
-    depth: u32,
+    outline: Outline<'a>,
     found: Inspected,
 }
 
@@ -146,7 +167,7 @@ impl Inspection<'_> {
         match payload {
             Payload::Version { encoding, .. } => self.enter(encoding),
             Payload::End(_) => {
-                self.depth = self.depth.saturating_sub(1);
+                self.outline.leave();
                 Ok(())
             }
             Payload::ComponentImportSection(section) => {
@@ -190,6 +211,9 @@ impl Inspection<'_> {
             Payload::ComponentInstanceSection(section) => {
                 count!(self.instances, "instances", section.count())
             }
+            Payload::ComponentCanonicalSection(section) => {
+                count!(self.canonicals, "canonicals", section.count())
+            }
             Payload::ModuleSection { .. } => count!(self.modules, "modules", 1u32),
             Payload::ComponentSection { .. } => count!(self.components, "components", 1u32),
             _ => Ok(()),
@@ -197,18 +221,18 @@ impl Inspection<'_> {
     }
 
     fn enter(&mut self, encoding: wasmparser::Encoding) -> Result<(), InspectError> {
-        if self.depth == 0 && encoding != wasmparser::Encoding::Component {
+        if self.outline.depth() == 0 && encoding != wasmparser::Encoding::Component {
             return Err(InspectError::NotAComponent);
         }
-        self.depth += 1;
-        within("depth", u64::from(self.depth), u64::from(self.limits.depth))
+        self.outline.enter(encoding);
+        within("depth", self.outline.depth() as u64, u64::from(self.limits.depth))
     }
 
     fn own_imports(
         &mut self,
         section: wasmparser::ComponentImportSectionReader<'_>,
     ) -> Result<(), InspectError> {
-        if self.depth == 1 {
+        if self.outline.depth() == 1 {
             for import in section {
                 self.found.imports.push(import?.name.name.to_owned());
             }

@@ -10,6 +10,7 @@
 //! | `schedule` | fuel schedule `v1`: the price of each instruction and host function |
 //! | `outcome`, `trace` | how a call ended, and the guest's stack |
 //! | `inspect`, `requested` | what a component holds and imports, before it is compiled |
+//! | `outline`, `unfold` | what its instantiations come to, once all are written out |
 //! | `compile`, `cache` | compilation, and compiled code on disk under a MAC |
 //! | `wasi` | WASI, one interface at a time |
 //!
@@ -25,9 +26,11 @@ mod inspect;
 mod load;
 mod meter;
 mod outcome;
+mod outline;
 mod requested;
 pub mod schedule;
 mod trace;
+mod unfold;
 pub mod wasi;
 
 #[cfg(test)]

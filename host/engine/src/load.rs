@@ -73,7 +73,8 @@ impl Coded for LoadError {
     fn code(&self) -> Code {
         match self {
             Self::Denied { .. } => codes::DENIED,
-            Self::Inspect(InspectError::TooMuch { .. }) | Self::CompileTimeout { .. } => codes::LIMIT,
+            Self::Inspect(InspectError::TooMuch { .. } | InspectError::Uncounted { .. })
+            | Self::CompileTimeout { .. } => codes::LIMIT,
             Self::Inspect(_) | Self::Incompatible(_) | Self::Compile(_) => codes::INCOMPATIBLE,
         }
     }

@@ -106,14 +106,7 @@ impl House {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let clock = Arc::new(ManualClock::at(now()));
-        let settings = EngineConfig {
-            instances: 8,
-            memories: 32,
-            tables: 128,
-            compile_threads: 2,
-            pooling,
-            ..EngineConfig::default()
-        };
+        let settings = EngineConfig { instances: 8, compile_threads: 2, pooling, ..EngineConfig::default() };
         let engine = Engine::new(settings, None, clock.clone() as Arc<dyn Clock>, None).unwrap();
         let linker = bulla_bindings::linker(&engine).unwrap();
         let rng = Arc::new(Restarting(Mutex::new(SeededRng::new(0))));

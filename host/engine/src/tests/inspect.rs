@@ -9,6 +9,7 @@ async fn every_static_count_has_a_limit() {
     let text = r#"(component
         (import "bulla:addon/types@0.1.0" (instance (export "a" (func))))
         (component $inner)
+        (type $r (resource (rep i32))) (core func (canon resource.drop $r))
         (instance $one (instantiate $inner))
         (core module $m
             (import "x" "y" (func))
@@ -20,7 +21,7 @@ async fn every_static_count_has_a_limit() {
     let bytes = wat::parse_str(text).unwrap();
     let wide = StaticLimits::default();
     assert!(crate::inspect::inspect(&bytes, &wide).is_ok());
-    let narrow: [(&str, StaticLimits); 16] = [
+    let narrow: [(&str, StaticLimits); 18] = [
         ("size", StaticLimits { size: Bytes(10), ..wide.clone() }),
         ("functions", StaticLimits { functions: 1, ..wide.clone() }),
         ("function-size", StaticLimits { function_size: Bytes(2), ..wide.clone() }),
@@ -33,6 +34,8 @@ async fn every_static_count_has_a_limit() {
         ("segments", StaticLimits { segments: 0, ..wide.clone() }),
         ("core-instances", StaticLimits { core_instances: 1, ..wide.clone() }),
         ("instances", StaticLimits { instances: 0, ..wide.clone() }),
+        ("canonicals", StaticLimits { canonicals: 0, ..wide.clone() }),
+        ("items", StaticLimits { items: 3, ..wide.clone() }),
         ("modules", StaticLimits { modules: 1, ..wide.clone() }),
         ("components", StaticLimits { components: 0, ..wide.clone() }),
         ("depth", StaticLimits { depth: 1, ..wide.clone() }),

@@ -91,11 +91,33 @@ async fn two_spinning_guests_do_not_hold_up_a_third() {
 
 #[tokio::test]
 async fn without_address_space_calls_are_allocated_on_demand() {
-    let config = EngineConfig { memories: 200_000, ..small() };
+    let config = EngineConfig { instances: 50_000, ..small() };
     let engine = Engine::new(config, None, clock(), None).unwrap();
     assert_eq!(engine.allocation(), Allocation::OnDemand);
     let loaded = load(&engine, &Guest { body: "(call $done)", ..Guest::default() }).await.unwrap();
     assert_eq!(call(&engine, &loaded, &limits()).await.output(), b"{}");
+}
+
+#[tokio::test]
+async fn every_call_that_is_let_in_has_its_memories_and_tables() {
+    let config = EngineConfig { instances: 130, ..EngineConfig::default() };
+    let calls = config.instances;
+    let engine = Engine::new(config, None, clock(), None).unwrap();
+    // With the memory of its allocator, as many as a component may have.
+    let both =
+        "(core instance (instantiate $both))".repeat(3) + &"(core instance (instantiate $table))".repeat(13);
+    let modules = "(core module $both (memory 1) (table 1 funcref)) (core module $table (table 1 funcref))";
+    let imports = format!("{HOST} {modules} {both}");
+    let waits = Guest { imports: &imports, ..with_host("(call $wait) (call $done)") };
+    let waits = load(&engine, &waits).await.unwrap();
+    let short = Limits { deadline: Millis(2_000), ..limits() };
+    let at_once = (0..calls).map(|_| {
+        let (engine, waits) = (engine.clone(), waits.clone());
+        tokio::spawn(async move { call(&engine, &waits, &short).await.kind() })
+    });
+    for kind in at_once.collect::<Vec<_>>() {
+        assert_eq!(kind.await.unwrap(), FailureKind::Deadline);
+    }
 }
 
 #[tokio::test]

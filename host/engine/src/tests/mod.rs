@@ -7,6 +7,7 @@ mod inspect;
 mod life;
 mod limits;
 mod load;
+mod unfold;
 mod wasi;
 
 use std::fmt::Write as _;
@@ -201,7 +202,7 @@ pub fn linker(engine: &Engine) -> Linker<State> {
 }
 
 pub fn small() -> EngineConfig {
-    EngineConfig { instances: 8, memories: 16, tables: 64, ..EngineConfig::default() }
+    EngineConfig { instances: 8, ..EngineConfig::default() }
 }
 
 pub fn clock() -> Arc<dyn Clock> {
