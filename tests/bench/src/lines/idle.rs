@@ -41,6 +41,11 @@ fn numbered(metronome: &Addon, number: usize) -> Addon {
     Addon { manifest: metronome.manifest.replacen("name = \"metronome\"", &name, 1), ..metronome.clone() }
 }
 
+/// KiB that each addon adds. Two servers differ by themselves, so it may be less than nothing.
+fn of_each(with: u64, without: u64) -> f64 {
+    (with as f64 - without as f64) / MANY as f64 / 1024.0
+}
+
 pub async fn memory(bench: &Bench) -> Result<Outcome> {
     let two = Two::install(bench).await?;
     let (mut installed, mut called) = (Vec::new(), Vec::new());
@@ -55,8 +60,8 @@ pub async fn memory(bench: &Bench) -> Result<Outcome> {
             http.call(&mut http.open().await?).await?;
         }
         let loaded = full.memory()?.0;
-        installed.push((idle.saturating_sub(base)) as f64 / MANY as f64 / 1024.0);
-        called.push((loaded.saturating_sub(base)) as f64 / MANY as f64 / 1024.0);
+        installed.push(of_each(idle, base));
+        called.push(of_each(loaded, base));
         let mib = |bytes: u64| number(bytes as f64 / f64::from(1 << 20));
         sizes = format!(
             "host alone {} MiB, installed {} MiB, all called once {} MiB",
