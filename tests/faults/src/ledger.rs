@@ -1,6 +1,6 @@
 //! What the clients of the server wrote down for themselves: what they sent, and what they were told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use bulla_suite::invoices::{numbered, submission};
@@ -33,8 +33,8 @@ impl Call {
 pub enum Tried {
     /// `ok`, and the data.
     Acknowledged(Value),
-    /// No answer, or one that promises nothing: the same again with the same key is right.
-    Unknown,
+    /// No answer, or one that promises nothing: the same again with the same key is right. `in_flight`: it was sent, and nothing came.
+    Unknown { in_flight: bool },
     /// A refusal.
     Refused(Reply),
 }
@@ -60,8 +60,9 @@ impl Ledger {
     pub fn attempt(&self, client: &Client, call: &Call) -> Tried {
         let id = (call.tenant.clone(), call.key.clone());
         self.calls.lock().unwrap().entry(id).or_default();
-        let Ok(reply) = client.try_call_once(&call.tenant, "einvoice/submit", &call.key, &call.input) else {
-            return Tried::Unknown;
+        let reply = match client.try_call_once(&call.tenant, "einvoice/submit", &call.key, &call.input) {
+            Ok(reply) => reply,
+            Err(error) => return Tried::Unknown { in_flight: !error.is_connect() },
         };
         match reply.status {
             200 => {
@@ -69,7 +70,7 @@ impl Ledger {
                 self.acknowledged(call, &data);
                 Tried::Acknowledged(data)
             }
-            _ if AGAIN.contains(&code(&reply)) => Tried::Unknown,
+            _ if AGAIN.contains(&code(&reply)) => Tried::Unknown { in_flight: false },
             _ => Tried::Refused(reply),
         }
     }
@@ -99,19 +100,6 @@ impl Ledger {
     /// Every acknowledged call of a tenant by its key.
     pub fn acknowledgements(&self, tenant: &str) -> BTreeMap<String, Value> {
         self.of(tenant).into_iter().filter_map(|(key, answer)| Some((key, answer?))).collect()
-    }
-
-    /// The numbers that clients of a tenant were told. No two calls have the same one.
-    #[track_caller]
-    pub fn numbers(&self, tenant: &str) -> BTreeSet<String> {
-        let mut numbers = BTreeSet::new();
-        for (key, data) in self.acknowledgements(tenant) {
-            if data["status"] == "issued" {
-                let number = data["number"].as_str().unwrap().to_owned();
-                assert!(numbers.insert(number), "`{key}` and another call were told {}", data["number"]);
-            }
-        }
-        numbers
     }
 
     fn of(&self, tenant: &str) -> BTreeMap<String, Option<Value>> {

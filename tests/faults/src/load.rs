@@ -1,7 +1,7 @@
 //! Clients of a server that dies: each repeats a call under its key until it has an answer, and goes on with the next one.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, RwLock};
 use std::time::Duration;
 
@@ -30,8 +30,9 @@ pub struct Load<'a> {
     tenants: Vec<Clients>,
     url: RwLock<String>,
     over: AtomicBool,
-    /// Calls that needed more than one try: what was in flight when a server died.
-    repeated: Mutex<Vec<(usize, Call)>>,
+    answered: Mutex<Vec<(usize, Call)>>,
+    /// How many of them a server took with it when it died.
+    in_flight: AtomicUsize,
 }
 
 struct Clients {
@@ -56,7 +57,8 @@ impl<'a> Load<'a> {
             tenants: company.tenants.iter().enumerate().map(of).collect(),
             url: RwLock::new(company.bench.server.url.clone()),
             over: AtomicBool::new(false),
-            repeated: Mutex::default(),
+            answered: Mutex::default(),
+            in_flight: AtomicUsize::new(0),
         }
     }
 
@@ -94,13 +96,18 @@ impl<'a> Load<'a> {
         url.clone_into(&mut self.url.write().unwrap());
     }
 
-    /// Asks again for what was answered only after a server had died, and for some of the rest: the ledger compares.
+    /// Asks again for everything that was acknowledged: the ledger compares. Stored answers are kept for a day.
     pub fn ask_again(&self) -> usize {
-        let repeated = std::mem::take(&mut *self.repeated.lock().unwrap());
-        for (tenant, call) in &repeated {
+        let answered = std::mem::take(&mut *self.answered.lock().unwrap());
+        for (tenant, call) in &answered {
             self.until_answered(*tenant, call);
         }
-        repeated.len()
+        answered.len()
+    }
+
+    /// Calls that were sent and had no answer when a server died.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
     }
 
     /// Issues invoices.
@@ -136,7 +143,7 @@ impl<'a> Load<'a> {
     fn fail(&self, tenant: usize) {
         while let Some(call) = self.next(tenant, "wrong-totals") {
             let refused = within(ANSWER, || match self.attempt(tenant, &call) {
-                Tried::Unknown => None,
+                Tried::Unknown { .. } => None,
                 Tried::Refused(reply) => Some(reply),
                 Tried::Acknowledged(data) => panic!("an invalid document was accepted: {data}"),
             });
@@ -156,24 +163,26 @@ impl<'a> Load<'a> {
     }
 
     fn until_answered(&self, tenant: usize, call: &Call) -> serde_json::Value {
-        let mut tries = 0;
+        let (mut tries, mut was_in_flight) = (0, false);
         let answered = within(ANSWER, || {
             tries += 1;
             match self.attempt(tenant, call) {
                 Tried::Acknowledged(data) => Some(data),
-                Tried::Unknown => None,
+                Tried::Unknown { in_flight } => {
+                    was_in_flight |= in_flight;
+                    None
+                }
                 Tried::Refused(reply) => panic!("`{}` at try {tries}: {}", call.key, reply.text),
             }
         });
-        if tries > 1 {
-            self.repeated.lock().unwrap().push((tenant, call.clone()));
-        }
+        self.answered.lock().unwrap().push((tenant, call.clone()));
+        self.in_flight.fetch_add(usize::from(was_in_flight), Ordering::Relaxed);
         answered.unwrap_or_else(|| panic!("nobody answered `{}` in {tries} tries", call.key))
     }
 
     fn attempt(&self, tenant: usize, call: &Call) -> Tried {
         let tried = self.ledger.attempt(&self.here(&self.tenants[tenant].clerk), call);
-        if matches!(tried, Tried::Unknown) {
+        if matches!(tried, Tried::Unknown { .. }) {
             std::thread::sleep(AGAIN);
         }
         tried

@@ -2,7 +2,7 @@
 //!
 //! A target is a function of bytes that panics where a law is broken, and returns else. It runs in three ways: over its corpus and
 //! some seconds of seeded mutations in every run of the tests (`tests/fuzz`), and coverage-guided for as long as one likes
-//! (`cargo xtask fuzz <target>`), which is how the corpus came to be.
+//! (`cargo xtask fuzz <target>`). The corpus is what each begins with: seeds that were written by hand.
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a broken law is told by a panic")]
 

@@ -13,7 +13,7 @@ const MEBIBYTES: u32 = 24;
 
 #[test]
 fn a_full_disk_stops_writing_alone_and_only_until_there_is_room() {
-    if !may_mount("disk_full::a_full_disk_stops_writing_alone_and_only_until_there_is_room") {
+    if !may_mount("disk_full::a_full_disk_stops_writing_alone_and_only_until_there_is_room", "disk-full") {
         return;
     }
     let data = Data::init();

@@ -8,6 +8,7 @@ mod directory;
 mod disk_full;
 mod grants;
 mod master_key;
+mod planted;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

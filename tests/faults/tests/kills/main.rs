@@ -27,7 +27,7 @@ fn run(database: Database, kills: u64) {
     let mut company = Company::start(database, TENANTS);
     let ledger = Ledger::default();
     let load = Load::new(&company, &ledger);
-    let mut killer = Killer::new(seed, kills);
+    let mut killer = Killer::new(seed, kills, database);
     load.run(CLIENTS_PER_TENANT, |all_live| {
         while !killer.is_done() {
             all_live();
@@ -35,11 +35,12 @@ fn run(database: Database, kills: u64) {
         }
     });
     load.moved(&company.bench.server.url);
-    let repeated = load.ask_again();
+    let (again, in_flight) = (load.ask_again(), load.in_flight());
     eprintln!(
-        "BULLA_TEST_SEED={seed} on {database:?}: {killer}; calls: {:?}, {repeated} of them were in flight at a kill",
+        "BULLA_TEST_SEED={seed} on {database:?}: {killer}; calls: {:?}, {again} asked again, {in_flight} in flight at a kill",
         load.sent()
     );
+    assert!(in_flight > 0, "no kill came into a call");
     drop(load);
     company.ledger = ledger;
     company.follow();

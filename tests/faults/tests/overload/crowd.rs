@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -15,6 +15,25 @@ use crate::wire::{address, head};
 const AT_ONCE: usize = 200;
 /// Between the bytes of a slow client.
 const SLOW: Duration = Duration::from_secs(1);
+/// What the system of a client that reads nothing holds for it, of answers and of requests: most of both is the server's to hold.
+const ROOM: u32 = 4 << 10;
+/// Its request: small, without a token, and its answer is the largest that anybody gets.
+const GREEDY: &str = "GET /openapi.json HTTP/1.1\r\nhost: bulla\r\n\r\n";
+
+/// What a client does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Says nothing.
+    Silent,
+    /// Sends headers, a byte a second.
+    Headers,
+    /// Sends a body, a byte a second.
+    Body,
+    /// Has shut its side after half a request: the server may be rid of it at once.
+    Half,
+    /// Sends whole requests, one after the other, and reads no answer.
+    Deaf,
+}
 
 pub struct Crowd {
     clients: JoinSet<End>,
@@ -27,27 +46,32 @@ enum End {
     Closed,
     /// The server said `408` first.
     Told,
+    /// The server closed it, after so many requests whose answers nobody read.
+    Unheard(usize),
 }
 
 #[derive(Debug, Default)]
 pub struct Ends {
     pub closed: usize,
     pub told: usize,
+    /// Requests of those who read no answer.
+    pub unheard: usize,
     pub still_open: usize,
 }
 
 impl Crowd {
-    /// Two in five say nothing, one sends headers and one a body a byte a second, one has shut its side after half a request. All are
-    /// connected when this returns.
-    pub fn gather(runtime: &Runtime, url: &str, token: &str, count: usize) -> Self {
+    /// All are connected when this returns.
+    pub fn gather(runtime: &Runtime, url: &str, token: &str, kinds: &[Kind]) -> Self {
         let (address, headers) = (address(url).to_owned(), head("quiet", token));
         runtime.block_on(async {
             let mut clients = JoinSet::new();
-            for start in (0..count).step_by(AT_ONCE) {
-                let streams =
-                    (start..(start + AT_ONCE).min(count)).map(|_| TcpStream::connect(address.clone()));
-                for (offset, stream) in connected(streams).await.into_iter().enumerate() {
-                    clients.spawn(client(start + offset, stream, headers.clone()));
+            for group in kinds.chunks(AT_ONCE) {
+                let mut connected = JoinSet::new();
+                for kind in group {
+                    connected.spawn(connect(address.clone(), *kind));
+                }
+                for (kind, stream) in connected.join_all().await {
+                    clients.spawn(client(kind, stream, headers.clone()));
                 }
             }
             Self { clients }
@@ -63,6 +87,10 @@ impl Crowd {
                     match end.unwrap() {
                         End::Closed => ends.closed += 1,
                         End::Told => ends.told += 1,
+                        End::Unheard(requests) => {
+                            ends.closed += 1;
+                            ends.unheard += requests;
+                        }
                     }
                 }
             })
@@ -73,25 +101,27 @@ impl Crowd {
     }
 }
 
-async fn connected(
-    streams: impl Iterator<Item = impl Future<Output = std::io::Result<TcpStream>> + Send + 'static>,
-) -> Vec<TcpStream> {
-    let mut all = JoinSet::new();
-    streams.for_each(|stream| drop(all.spawn(stream)));
-    all.join_all().await.into_iter().map(Result::unwrap).collect()
+async fn connect(address: String, kind: Kind) -> (Kind, TcpStream) {
+    let socket = TcpSocket::new_v4().unwrap();
+    if kind == Kind::Deaf {
+        socket.set_recv_buffer_size(ROOM).unwrap();
+        socket.set_send_buffer_size(ROOM).unwrap();
+    }
+    (kind, socket.connect(address.parse().unwrap()).await.unwrap())
 }
 
-async fn client(number: usize, mut stream: TcpStream, headers: String) -> End {
+async fn client(kind: Kind, mut stream: TcpStream, headers: String) -> End {
     // A write fails where the server has closed already: then the reading tells how.
-    let _sent = match number % 5 {
-        0 | 1 => Ok(()),
-        2 => stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx: ").await,
-        3 => stream.write_all(format!("{headers}content-length: 1000\r\n\r\n").as_bytes()).await,
-        _ => half(&mut stream).await,
+    let _sent = match kind {
+        Kind::Silent => Ok(()),
+        Kind::Headers => stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx: ").await,
+        Kind::Body => stream.write_all(format!("{headers}content-length: 1000\r\n\r\n").as_bytes()).await,
+        Kind::Half => half(&mut stream).await,
+        Kind::Deaf => return deaf(stream).await,
     };
     let (mut reader, mut writer) = stream.into_split();
     let trickle = async {
-        if !matches!(number % 5, 2 | 3) {
+        if !matches!(kind, Kind::Headers | Kind::Body) {
             std::future::pending::<()>().await;
         }
         loop {
@@ -116,9 +146,21 @@ async fn half(stream: &mut TcpStream) -> std::io::Result<()> {
     stream.shutdown().await
 }
 
+/// Until all that can hold answers and requests between the two is full, and then until the server has enough.
+async fn deaf(mut stream: TcpStream) -> End {
+    let mut requests = 0;
+    while stream.write_all(GREEDY.as_bytes()).await.is_ok() {
+        requests += 1;
+    }
+    End::Unheard(requests)
+}
+
 impl fmt::Display for Ends {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { closed, told, still_open } = self;
-        write!(f, "{closed} closed, {told} told `408` first, {still_open} still open")
+        let Self { closed, told, unheard, still_open } = self;
+        write!(
+            f,
+            "{closed} closed, {told} told `408` first, {still_open} still open; {unheard} requests of the deaf"
+        )
     }
 }

@@ -1,14 +1,17 @@
-//! More than the host can take: thousands of connections that say little or nothing, and a tenant at a hundred times its rate. The other
-//! tenants hardly notice, memory stays bounded, and what is refused is told when to come again.
+//! More than the host can take: thousands of connections that say little or nothing or never read, and a tenant at a hundred times its
+//! rate. The other tenants hardly notice, memory stays bounded, and what is refused is told when to come again.
 //!
 //! The load and the measured calls come from one process on the same cores as the server, so the figures are held against a quiet
-//! baseline of the same run: windows with load and windows without take turns, and medians over the windows are compared.
+//! baseline of the same run: windows with load and windows without take turns, and medians over the windows are compared. For the same
+//! reason a p99 below 10 ms is noise: a call passes through several threads of the two processes, each may have to wait until a thread
+//! of the load has used up its slice of some milliseconds, and the server decides neither. The two tests take turns as well.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod crowd;
 mod loud;
 mod wire;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bulla_base::{Clock, SystemClock};
@@ -20,61 +23,74 @@ use bulla_suite::{Bench, Data, Server, Tenant, until};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 
-use crowd::Crowd;
+use crowd::{Crowd, Kind};
 use wire::Wire;
 
 /// Long enough that the crowd is whole before the first of it is sent away.
-const CONFIG: &str = "[server]\nheader-timeout = '15s'\nbody-timeout = '15s'\n";
-/// Beyond every timeout of a connection, the longest of which is `idle-timeout` with 60 s.
-const PATIENCE: Duration = Duration::from_secs(90);
+const CONFIG: &str = "[server]\nheader-timeout = '15s'\nbody-timeout = '15s'\nidle-timeout = '20s'\n";
+/// Beyond every timeout of a connection.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// That are open all at once.
 const CONNECTIONS: usize = 5_000;
+/// Who comes, so many times. The last of them does not stay, and counts for nothing.
+const GROUP: [Kind; 5] = [Kind::Silent, Kind::Silent, Kind::Headers, Kind::Body, Kind::Half];
+const GROUPS: usize = 1_300;
+const DEAF: usize = 100;
+/// Descriptors that come and go beside the crowd's.
+const FEW: usize = 50;
 /// What one connection may hold while it waits: its buffers, its task, its timers.
 const KIB_OF_A_CONNECTION: u64 = 40;
 const CROWDS: usize = 3;
 const ROUNDS: usize = 5;
 const WINDOW: Duration = Duration::from_millis(2_500);
 const PAUSE: Duration = Duration::from_millis(10);
-/// Two cores that are shared with the load switch between threads: a p99 below this says nothing about the server.
+/// A p99 below this says nothing about the server.
 const NOISE: Duration = Duration::from_millis(10);
+/// What the loud tenant's refusals may cost.
+const KIB_OF_SHOUTING: u64 = 64 << 10;
+
+/// One test at a time: `cargo test` runs those of a file beside each other, and each would be the other's load.
+static TURN: Mutex<()> = Mutex::new(());
 
 #[test]
 fn five_thousand_connections_that_say_little_do_not_slow_a_tenant_down() {
+    let _turn = turn();
     allow_descriptors();
     let (bench, quiet, _) = start();
     let server = Process::of(bench.server.pid());
     let runtime = load_runtime();
     let (mut baseline, mut loaded) = (Vec::new(), Vec::new());
     measured(&bench, &quiet);
-    let before = server.resident_kib();
-    let mut most = 0;
+    let (before, idle) = (server.resident_kib(), server.descriptors());
+    let open = || server.descriptors().saturating_sub(idle);
     for round in 0..CROWDS {
         baseline.push(measured(&bench, &quiet));
-        let token = quiet.caller.token().unwrap().to_owned();
-        let crowd = Crowd::gather(&runtime, &bench.server.url, &token, CONNECTIONS);
-        // One in five shuts its side and is gone as soon as it has come.
-        until("the connections to be taken", || (server.descriptors() > CONNECTIONS * 3 / 5).then_some(()));
+        let crowd = Crowd::gather(&runtime, &bench.server.url, quiet.caller.token().unwrap(), &kinds());
+        // All have come, and those are gone that do not stay.
+        let settled = |open: &usize| open.abs_diff(staying()) < FEW;
+        let most = until("the crowd to settle", || Some(open()).filter(settled));
+        assert!(most > CONNECTIONS, "{most} connections");
         loaded.push(measured(&bench, &quiet));
-        assert!(server.descriptors() > CONNECTIONS / 2, "the crowd had left before the window was over");
-        most = most.max(server.resident_kib());
+        let left = open();
+        assert!(
+            left > CONNECTIONS * 9 / 10,
+            "{left} of {most} connections were there to the end of the window"
+        );
         let ends = crowd.disperse(&runtime, PATIENCE);
-        eprintln!("round {round}: {ends}");
+        eprintln!("round {round}: {most} open, {left} after the window; {ends}");
         assert_eq!(ends.still_open, 0, "the server keeps connections that say nothing: {ends}");
         assert!(ends.told > 0, "nobody with a slow body was told: {ends}");
-        until("the connections to be gone", || (server.descriptors() < 200).then_some(()));
+        assert!(ends.unheard > DEAF * 10, "those who read nothing did not ask for much: {ends}");
+        until("the connections to be gone", || (open() < FEW).then_some(()));
     }
-    let grown = most.saturating_sub(before);
-    eprintln!(
-        "{CONNECTIONS} connections: {} KiB each, {} MiB at most",
-        grown / CONNECTIONS as u64,
-        most / 1024
-    );
-    assert!(grown < KIB_OF_A_CONNECTION * CONNECTIONS as u64, "{grown} KiB for {CONNECTIONS} connections");
+    grew_at_most(&server, before, KIB_OF_A_CONNECTION * CONNECTIONS as u64);
     at_most_doubled(&baseline, &loaded);
     ends_well(bench);
 }
 
 #[test]
 fn a_tenant_at_a_hundred_times_its_rate_slows_only_itself_down() {
+    let _turn = turn();
     allow_descriptors();
     let (bench, quiet, loud) = start();
     let server = Process::of(bench.server.pid());
@@ -91,13 +107,31 @@ fn a_tenant_at_a_hundred_times_its_rate_slows_only_itself_down() {
     }
     eprintln!("{all}");
     all.are_right(ROUNDS, WINDOW);
-    let grown = server.resident_kib().saturating_sub(before);
-    eprintln!("memory grew by {} MiB", grown / 1024);
-    assert!(grown < 64 << 10, "{grown} KiB");
+    grew_at_most(&server, before, KIB_OF_SHOUTING);
     let throttled = loud.audit("event=call.throttled");
     assert!(!throttled.is_empty(), "nothing in the audit says that the tenant was held back");
     at_most_doubled(&baseline, &loaded);
     ends_well(bench);
+}
+
+fn turn() -> MutexGuard<'static, ()> {
+    // Where the other test has failed, this one still says what it has to say.
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn kinds() -> Vec<Kind> {
+    [Kind::Deaf; DEAF].into_iter().chain(GROUP.into_iter().cycle().take(GROUP.len() * GROUPS)).collect()
+}
+
+fn staying() -> usize {
+    kinds().iter().filter(|kind| **kind != Kind::Half).count()
+}
+
+/// At its peak, whenever that was.
+fn grew_at_most(server: &Process, before: u64, bound: u64) {
+    let grown = server.peak_kib().saturating_sub(before);
+    eprintln!("memory: {} MiB before, {} MiB more at its peak", before / 1024, grown / 1024);
+    assert!(grown < bound, "{grown} KiB more, {bound} at most may be");
 }
 
 /// A server, a tenant that is measured, and one whose rate is small.
@@ -148,7 +182,7 @@ fn load_runtime() -> Runtime {
 /// This process has as many connections as the server.
 fn allow_descriptors() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    let wanted = CONNECTIONS as u64 + 1_000;
+    let wanted = kinds().len() as u64 + 1_000;
     assert!(
         maximum.is_none_or(|most| most > wanted),
         "the test needs {wanted} descriptors: raise `ulimit -Hn`"

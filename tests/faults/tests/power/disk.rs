@@ -14,7 +14,11 @@ pub struct Disk {
     data: PathBuf,
     /// What the server is preloaded with, and told.
     env: Vec<(&'static str, String)>,
+    failpoints: String,
 }
+
+/// SQLite's log is carried over at every so many units, some times a second: each cut is near such a moment.
+const CARRIED: &str = "store.carry=return(16)";
 
 impl Disk {
     /// Puts the company's data directory on such a disk; all that is there now is on it. The server is started anew.
@@ -24,13 +28,14 @@ impl Disk {
         assert!(server.stop().success());
         let data = fs::canonicalize(server.data().path()).unwrap();
         let library = dir.path().join("synced.so");
-        compile(&library);
+        compile("synced.c", &["-shared", "-fPIC"], &library);
         let disk = Self {
             env: vec![
                 ("LD_PRELOAD", library.display().to_string()),
                 ("SYNCED_DIRECTORY", data.display().to_string()),
                 ("SYNCED_IMAGE", dir.path().join("image").display().to_string()),
             ],
+            failpoints: CARRIED.to_owned(),
             dir,
             data,
         };
@@ -44,9 +49,15 @@ impl Disk {
         self.dir.path().join("image")
     }
 
-    /// From the next start on SQLite syncs less: `off`, `normal`.
+    /// From the next start on SQLite syncs less: `off`, `normal`. The log is carried over as rarely as ever: with `normal` that makes
+    /// durable what no commit did.
     pub fn weaken(&mut self, synchronous: &str) {
-        self.env.push(("FAILPOINTS", format!("store.synchronous=return({synchronous})")));
+        self.failpoints = format!("store.synchronous=return({synchronous})");
+    }
+
+    /// What would be left of the database file without its log.
+    pub fn database(&self) -> Vec<u8> {
+        fs::read(self.image().join("bulla.db")).unwrap()
     }
 
     /// The power fails. The server must have been killed.
@@ -56,13 +67,11 @@ impl Disk {
     }
 
     pub fn start_again(&self, server: &mut Server) {
-        for (name, value) in &self.env {
-            server.data_mut().env(name, value);
-        }
+        let failpoints = ("FAILPOINTS", self.failpoints.clone());
+        let all = || self.env.iter().chain([&failpoints]);
+        all().for_each(|(name, value)| server.data_mut().env(name, value));
         server.start_again();
-        for (name, _) in &self.env {
-            server.data_mut().env_remove(name);
-        }
+        all().for_each(|(name, _)| server.data_mut().env_remove(name));
     }
 
     /// The library sees what the server writes: it is loaded, and neither the database nor its log is mapped into memory.
@@ -75,10 +84,11 @@ impl Disk {
     }
 }
 
-fn compile(library: &Path) {
-    let source = repository().join("tests/faults/interposer/synced.c");
+/// Compiles a source of the folder `interposer`.
+pub fn compile(source: &str, options: &[&str], to: &Path) {
+    let source = repository().join("tests/faults/interposer").join(source);
     let mut cc = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
-    cc.args(["-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o"]).arg(library).arg(source);
+    cc.args(options).args(["-O2", "-Wall", "-Wextra", "-Werror", "-o"]).arg(to).arg(source);
     // Where the C library has no dlsym of its own.
     cc.args(["-ldl", "-lpthread"]);
     assert!(cc.status().unwrap().success(), "{cc:?}");

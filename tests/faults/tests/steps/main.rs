@@ -1,5 +1,5 @@
-//! Every step of a change's way into the database and out again: it fails, it panics, the process is killed there. Each twice,
-//! then the same call goes on under its key, and what is left is scanned.
+//! Every step of a change's way into the database and out again: it panics, the process is killed there, and where something can
+//! still be refused it fails. Each twice, then the same call goes on under its key, and what is left is scanned.
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
 mod round;
@@ -9,7 +9,7 @@ use bulla_store::Step;
 use round::Round;
 
 /// The steps come in groups, so that one server serves several of them.
-const GROUPS: &[&str] = &["call.", "commit.", "job.", "secret.", "approval.", "audit."];
+const GROUPS: &[&str] = &["call.", "commit.", "job.", "secret.", "approval.", "audit.", "log."];
 
 #[test]
 fn every_step_is_in_a_group() {
@@ -90,4 +90,10 @@ fn steps_of_a_checkpoint_on_sqlite() {
 #[test]
 fn steps_of_a_checkpoint_on_postgres() {
     strike("audit.", Database::Postgres);
+}
+
+/// PostgreSQL has a log of its own, and no step in it.
+#[test]
+fn steps_of_the_log_on_sqlite() {
+    strike("log.", Database::Sqlite);
 }

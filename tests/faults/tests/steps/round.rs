@@ -23,6 +23,9 @@ const CONTEND: &str = "1*return(contended)";
 const PANIC: &str = "1*panic";
 const KILL: &str = "1*return(kill)";
 
+/// SQLite's log is carried over at each unit.
+const CARRIED: (&str, &str) = ("store.carry", "return(1)");
+
 /// How the step is struck. Contention is only where a transaction is tried again.
 pub fn actions(step: Step) -> Vec<&'static str> {
     let again = [
@@ -32,7 +35,9 @@ pub fn actions(step: Step) -> Vec<&'static str> {
         Step::CommitRecorded,
         Step::CommitPrepared,
     ];
-    if again.contains(&step) { vec![FAIL, CONTEND, PANIC, KILL] } else { vec![FAIL, PANIC, KILL] }
+    let fail = [(FAIL, step.can_fail()), (CONTEND, again.contains(&step))];
+    let fail = fail.into_iter().filter_map(|(action, applies)| applies.then_some(action));
+    fail.chain([PANIC, KILL]).collect()
 }
 
 /// What has to be done so that the step is passed.
@@ -153,6 +158,9 @@ impl<'a> Round<'a> {
         if !self.in_the_background() {
             self.wait_for_quiet();
         }
+        if step.starts_with("log.") {
+            faulty::set(self.company.server(), CARRIED.0, CARRIED.1);
+        }
         let before = faulty::fired(self.company.server(), step);
         faulty::set(self.company.server(), step, self.action);
         let done = self.attempt(task);
@@ -191,7 +199,7 @@ impl<'a> Round<'a> {
     }
 
     fn in_the_background(&self) -> bool {
-        ["job.", "secret.", "audit."].iter().any(|group| self.step.name().starts_with(group))
+        ["job.", "secret.", "audit.", "log."].iter().any(|group| self.step.name().starts_with(group))
     }
 
     /// Once; whether it is done.
@@ -203,7 +211,7 @@ impl<'a> Round<'a> {
                     assert!(!fails, "an invalid document was accepted");
                     true
                 }
-                Tried::Unknown => false,
+                Tried::Unknown { .. } => false,
                 Tried::Refused(reply) => {
                     assert!(*fails, "{} {}", reply.status, reply.text);
                     reply.guest_refused("invalid-invoice");
