@@ -77,11 +77,10 @@ pub(crate) async fn run(
     let first_timeout = config.header_timeout.duration().min(idle_timeout);
     let mut ending = false;
     loop {
-        let asked = activity.asked.load(Ordering::Acquire);
-        let patience = match ending {
-            true => CLOSE_GRACE,
-            false if asked => idle_timeout,
-            false => first_timeout,
+        let patience = |asked| match (ending, asked) {
+            (true, _) => CLOSE_GRACE,
+            (false, true) => idle_timeout,
+            (false, false) => first_timeout,
         };
         tokio::select! {
             ended = connection.as_mut() => {
@@ -92,13 +91,8 @@ pub(crate) async fn run(
             }
             _ = closing.changed(), if !ending => {}
             () = activity.idle_for(patience) => {
-                let asked_since = activity.asked.load(Ordering::Acquire);
-                if ending || !asked_since {
+                if ending || !activity.asked.load(Ordering::Acquire) {
                     return;
-                }
-                // The first request came and went while the shorter time ran.
-                if !asked {
-                    continue;
                 }
             }
         }
@@ -128,10 +122,12 @@ fn service(
 }
 
 impl Activity {
-    /// Returns when no request ran, none came and no piece of a response went out for this long.
-    async fn idle_for(&self, patience: Duration) {
+    /// Returns when no request ran, none came and no piece of a response went out for this long: how long may depend on whether any
+    /// request has come.
+    async fn idle_for(&self, patience: impl Fn(bool) -> Duration) {
         loop {
             let changed = self.changed.notified();
+            let patience = patience(self.asked.load(Ordering::Acquire));
             if self.running.load(Ordering::Acquire) > 0 {
                 changed.await;
             } else if tokio::time::timeout(patience, changed).await.is_err() {

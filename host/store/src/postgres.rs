@@ -18,13 +18,12 @@ const PLANS: [(&str, &str); 2] = [("enable_seqscan", "off"), ("jit", "off")];
 
 /// A node that is cut off in the middle of a commit keeps its locks until the server lets go of it, and other nodes wait for the same
 /// heads of logs: seconds, not the two hours that a silent connection has by default. A commit takes milliseconds.
-const LETTING_GO: [(&str, &str); 6] = [
+const LETTING_GO: [(&str, &str); 5] = [
     ("idle_in_transaction_session_timeout", "10s"),
     ("lock_timeout", "10s"),
     ("tcp_keepalives_idle", "10"),
     ("tcp_keepalives_interval", "5"),
     ("tcp_keepalives_count", "3"),
-    ("tcp_user_timeout", "20s"),
 ];
 
 #[derive(Clone)]

@@ -15,6 +15,9 @@ const BOUND: Duration = Duration::from_secs(30);
 /// What the whole process may take of memory.
 const MEMORY_KB: u64 = 3 << 20;
 
+/// What a seed came to that made no guest.
+const NONE: &str = "none";
+
 fn seeds() -> std::ops::Range<u64> {
     let of = |name: &str, default: u64| std::env::var(name).map_or(default, |text| text.parse().unwrap());
     let first = of("BULLA_TEST_FIRST_SEED", 0);
@@ -30,10 +33,12 @@ impl Tally {
         *self.0.entry(outcome.into()).or_default() += 1;
     }
 
-    /// All of these came about: else the generator does not do what the test is for.
+    /// All of these came about, and nearly every seed made a guest: else the generator does not do what the test is for.
     #[track_caller]
     fn has(&self, outcomes: &[&str]) {
         eprintln!("{:?}", self.0);
+        let (none, all) = (self.0.get(NONE).copied().unwrap_or(0), self.0.values().sum::<usize>());
+        assert!(none * 10 <= all, "{none} of {all} seeds made no guest");
         let missing: Vec<_> = outcomes.iter().filter(|outcome| !self.0.contains_key(**outcome)).collect();
         assert!(missing.is_empty(), "never seen: {missing:?} in {:?}", self.0);
         let peak = peak_kb();
@@ -45,7 +50,10 @@ impl Tally {
 fn a_generated_component_is_loaded_or_refused_by_name() {
     let mut tally = Tally::default();
     for seed in seeds() {
-        let Some(component) = generated::component(seed) else { continue };
+        let Some(component) = generated::component(seed) else {
+            tally.count(NONE);
+            continue;
+        };
         tally.count(format!("load: {}", loaded(&POOLED, seed, &component)));
         let clock = SystemClock::new();
         match POOLED.describe(&component) {
@@ -72,7 +80,7 @@ fn a_generated_addon_runs_within_its_limits_and_twice_the_same() {
     let mut host_calls = 0;
     for seed in seeds() {
         let Some(component) = generated::addon(seed) else {
-            tally.count("none");
+            tally.count(NONE);
             continue;
         };
         match ran(seed, &component) {
