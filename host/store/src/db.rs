@@ -11,7 +11,7 @@ use sqlx::sqlite::{
 use crate::error::StoreError;
 use crate::failpoint;
 use crate::postgres::Postgres;
-use crate::sql::{Arg, Row, Sql, postgres_rows, postgres_statement, sqlite_rows};
+use crate::sql::{Arg, Row, Sql, sqlite_rows};
 use crate::wal::Carrier;
 
 /// What an acknowledged commit survives.
@@ -103,18 +103,14 @@ impl Db {
     pub async fn fetch<T: Row>(&self, sql: &Sql, args: &[Arg<'_>]) -> Result<Vec<T>, StoreError> {
         Ok(match &self.pool {
             Pool::Sqlite { readers, .. } => sqlite_rows(sql, args).fetch_all(readers).await?,
-            Pool::Postgres(server) => {
-                server.with(async |on| postgres_rows(sql, args).fetch_all(on).await).await??
-            }
+            Pool::Postgres(server) => server.rows(sql, args).await?,
         })
     }
 
     pub async fn fetch_one<T: Row>(&self, sql: &Sql, args: &[Arg<'_>]) -> Result<Option<T>, StoreError> {
         Ok(match &self.pool {
             Pool::Sqlite { readers, .. } => sqlite_rows(sql, args).fetch_optional(readers).await?,
-            Pool::Postgres(server) => {
-                server.with(async |on| postgres_rows(sql, args).fetch_optional(on).await).await??
-            }
+            Pool::Postgres(server) => server.row(sql, args).await?,
         })
     }
 
@@ -123,10 +119,7 @@ impl Db {
     pub async fn shared<T: Row>(&self, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<T>, StoreError> {
         match &self.pool {
             Pool::Sqlite { .. } => Err(StoreError::Corrupt("sqlite shares nothing between nodes".into())),
-            Pool::Postgres(server) => {
-                let sql = Sql::both(sql);
-                Ok(server.with(async |on| postgres_rows(&sql, args).fetch_all(on).await).await??)
-            }
+            Pool::Postgres(server) => server.rows(&Sql::both(sql), args).await,
         }
     }
 
@@ -134,11 +127,7 @@ impl Db {
     pub async fn shared_execute(&self, sql: &'static str, args: &[Arg<'_>]) -> Result<u64, StoreError> {
         match &self.pool {
             Pool::Sqlite { .. } => Err(StoreError::Corrupt("sqlite shares nothing between nodes".into())),
-            Pool::Postgres(server) => {
-                let sql = Sql::both(sql);
-                let done = server.with(async |on| postgres_statement(&sql, args).execute(on).await);
-                Ok(done.await??.rows_affected())
-            }
+            Pool::Postgres(server) => server.execute(&Sql::both(sql), args).await,
         }
     }
 

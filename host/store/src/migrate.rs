@@ -27,11 +27,10 @@ pub async fn apply(db: &Db) -> Result<Vec<AppliedMigration>, StoreError> {
             &SQLITE
         }
         Pool::Postgres(server) => {
-            let mut connection = server.pool.acquire().await?;
-            // Another node may need minutes for its migration.
-            sqlx::query("SET lock_timeout = 0").execute(&mut *connection).await?;
-            connection.close_on_drop();
-            POSTGRES.run(&mut *connection).await.map_err(refused)?;
+            let patient = server.patient().await?;
+            let applied = POSTGRES.run(&patient).await;
+            patient.close().await;
+            applied.map_err(refused)?;
             &POSTGRES
         }
     };

@@ -122,7 +122,7 @@ impl House {
 
     /// A new tenant with the sequence `beats`.
     pub async fn tenant(&self, id: &str) -> Result<()> {
-        let new = NewTenant { id: id.parse()?, display_name: "A tenant".into(), time_zone: None, tier: None };
+        let new = NewTenant { id: id.parse()?, display_name: "A tenant".into(), time_zone: None };
         let origin = self.host.origin();
         self.host.tenants.create(&origin, &new).await?;
         let definition = json!({"format": "B-{YYYY}-{0000000}", "reset": "year", "gaps": "gapless"});

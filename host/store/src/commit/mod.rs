@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bulla_base::Code;
 use sqlx::Connection as _;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use crate::db::{Db, Pool};
 use crate::error::StoreError;
@@ -295,14 +296,16 @@ async fn transaction(
             written?
         }
         Pool::Postgres(server) => {
-            let written = server.with(async |connection| {
-                let mut open = connection.begin().await.map_err(at_begin)?;
+            let mut lent = server.lend().await.map_err(Broken::Begin)?;
+            let written = async {
+                let mut open = lent.connection().begin().await.map_err(at_begin)?;
                 let outcomes = work(&mut Tx::Postgres(&mut open), journal, units, mode).await?;
                 open.commit().await.map_err(at_commit)?;
                 Ok::<_, Broken>(outcomes)
-            });
+            };
+            let written = timeout(server.answer, written).await;
             // Where nobody answers, nobody can tell how far it came.
-            written.await.map_err(Broken::AtCommit)??
+            lent.heard(written).map_err(Broken::AtCommit)??
         }
     };
     failpoint(Step::CommitDurable).map_err(Broken::AtCommit)?;
