@@ -95,6 +95,11 @@ fn left_out<T>(peer: &str, made: Result<T, Failure>) -> Result<Option<T>, Failur
     }
 }
 
+/// Where the benchmarks are built, beside the host.
+pub fn target_dir(root: &Path) -> Result<PathBuf, Failure> {
+    Ok(cargo::target_dir(root)?.join("bench"))
+}
+
 /// Where everything of the benchmarks lies.
 struct Place {
     bench: PathBuf,
@@ -106,7 +111,7 @@ struct Place {
 
 impl Place {
     fn new(root: &Path) -> Result<Self, Failure> {
-        let target = cargo::target_dir(root)?.join("bench");
+        let target = target_dir(root)?;
         let place = Self {
             bench: root.join(DIR),
             guests: target.join("guests"),

@@ -35,7 +35,7 @@ enum Step {
     Fmt,
     /// The rules of the house (tests/tidy)
     Tidy,
-    /// No lint fires
+    /// No lint fires, nor in the benchmarks
     Clippy,
     /// The `bulla` binary, and one with failpoints
     Build,
@@ -162,7 +162,12 @@ fn tidy(root: &Path) -> Result<(), Failure> {
 
 fn clippy(root: &Path) -> Result<(), Failure> {
     let args = ["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"];
-    cargo::run(root, &args, Exit::Clippy)
+    cargo::run(root, &args, Exit::Clippy)?;
+    // A workspace of their own, which no other step builds.
+    let mut benchmarks = cargo::command(&root.join(bench::DIR));
+    benchmarks.args(["clippy", "--package", "bulla-bench", "--locked", "--quiet", "--target-dir"]);
+    benchmarks.arg(bench::target_dir(root)?).args(["--", "-D", "warnings"]);
+    cargo::succeed(&mut benchmarks, Exit::Clippy)
 }
 
 /// All tests of the workspace, with a PostgreSQL of their own that ends with this function, however it ends.
