@@ -111,10 +111,7 @@ impl Connection {
             let mut response = httparse::Response::new(&mut headers);
             let httparse::Status::Complete(head) = response.parse(&self.buffer)? else { continue };
             let status = response.code.unwrap_or_default();
-            let end = match length(response.headers)? {
-                Some(length) => Some(head + length),
-                None => None,
-            };
+            let end = length(response.headers)?.map(|length| head + length);
             self.rest(head, end).await?;
             if status != 200 {
                 bail!("status {status}: {}", String::from_utf8_lossy(&self.buffer[head..]));
