@@ -43,10 +43,15 @@ pub(crate) fn backtrace(error: &wasmtime::Error) -> Vec<Frame> {
         .map_or_else(Vec::new, |trace| trace.frames().iter().flat_map(frames).take(MAX_FRAMES).collect())
 }
 
-/// The errors that led here, outermost first. wasmtime counts the stack among them, with the author's names in it.
+/// The errors that led here, outermost first. wasmtime counts the stack among them: that is told as [`backtrace`].
 pub(crate) fn detail(error: &wasmtime::Error) -> String {
-    let causes: Vec<String> =
-        error.chain().take(MAX_CAUSES).map(|cause| limited(&cause, MAX_CAUSE)).collect();
+    let stack = error.downcast_ref::<WasmBacktrace>().map(|stack| limited(stack, MAX_CAUSE));
+    let causes: Vec<String> = error
+        .chain()
+        .take(MAX_CAUSES)
+        .map(|cause| limited(&cause, MAX_CAUSE))
+        .filter(|cause| stack.as_ref() != Some(cause))
+        .collect();
     causes.join(": ")
 }
 

@@ -61,6 +61,9 @@ fn a_trap_is_told_by_function_to_the_operator_and_by_code_to_the_caller() {
     let log = bench.server.log();
     let line = log.lines().find(|line| line.contains(&reply.trace())).unwrap();
     assert!(line.contains("resources.rs") && line.contains("export_run"), "{line}");
+    let line: Value = serde_json::from_str(line).unwrap();
+    let why = "wasm trap: wasm `unreachable` instruction executed";
+    assert_eq!(line["fields"]["internal"], why, "the reason; the stack stands in a field of its own");
     let reply = acme.call("glutton/panic", &count(10));
     assert!(bench.server.log().contains("xxxxxxxxxx"), "{}", reply.text);
 }

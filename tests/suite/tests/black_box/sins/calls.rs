@@ -51,8 +51,18 @@ pub const CALLS: &[Sin] = &[
     call!("carries a million empty elements at once", "glutton/carry_nothing", "limit (host-call)", |_| {
         count(1_000_000)
     }),
-    call!("tells the host of a text of 2 GiB", "glutton/lie_about_length", "trap", none),
-    call!("tells the host of a list of 2 Gi elements", "glutton/lie_about_elements", "trap", none),
+    call!(
+        "tells the host of a text of 2 GiB",
+        "glutton/lie_about_length",
+        "trap (string pointer/length out of bounds)",
+        none
+    ),
+    call!(
+        "tells the host of a list of 2 Gi elements",
+        "glutton/lie_about_elements",
+        "trap (list pointer/length out of bounds)",
+        none
+    ),
     sin!("floods its log", "glutton/flood_log", "ok", |stage| {
         let reply = stage.acme.call("glutton/flood_log", &count(1_000));
         recorded(stage, &reply, "call.limited")
@@ -79,8 +89,8 @@ pub const CALLS: &[Sin] = &[
     call!("is sent deep JSON", "glutton/echo", "invalid-input", |_| {
         (0..1_000).fold(json!(0), |value, _| json!([value]))
     }),
-    call!("traps", "glutton/trap", "trap", none),
-    call!("panics with a message of a megabyte", "glutton/panic", "trap", |_| count(1_000_000)),
+    call!("traps", "glutton/trap", "trap (unreachable)", none),
+    call!("panics with a message of a megabyte", "glutton/panic", "trap (unreachable)", |_| count(1_000_000)),
     call!("refuses with a code that is none", "glutton/malformed_refusal", "invalid-output", |_| count(0)),
     call!("refuses with a message without end", "glutton/malformed_refusal", "invalid-output", |_| count(
         5_000
@@ -114,12 +124,30 @@ pub const CALLS: &[Sin] = &[
         }
     ),
     // Handles.
-    call!("uses a handle that nobody gave it", "trespasser/forged_handle", "trap", none),
-    call!("uses a handle after it was dropped", "trespasser/dropped_handle", "trap", |_| json!("granted")),
-    call!("uses the handle of a call that has ended", "trespasser/borrow_handle", "trap", |stage| {
-        stage.acme.call("trespasser/tell_handle", &json!("granted")).data()
-    }),
-    call!("uses a sequence's handle as a key's", "trespasser/disguised_handle", "trap", |_| json!("granted")),
+    call!(
+        "uses a handle that nobody gave it",
+        "trespasser/forged_handle",
+        "trap (unknown handle index)",
+        none
+    ),
+    call!(
+        "uses a handle after it was dropped",
+        "trespasser/dropped_handle",
+        "trap (unknown handle index)",
+        |_| json!("granted")
+    ),
+    call!(
+        "uses the handle of a call that has ended",
+        "trespasser/borrow_handle",
+        "trap (unknown handle index)",
+        |stage| { stage.acme.call("trespasser/tell_handle", &json!("granted")).data() }
+    ),
+    call!(
+        "uses a sequence's handle as a key's",
+        "trespasser/disguised_handle",
+        "trap (used with the wrong type)",
+        |_| json!("granted")
+    ),
     // What others left.
     sin!("keeps state for its next call", "glutton/keep_state", "ok", keeper),
     sin!("looks for another tenant's bytes in its memory", "glutton/find_bytes", "ok", finder),
@@ -134,9 +162,9 @@ pub const CALLS: &[Sin] = &[
         json!({"scope": "granted", "id": stage.approval})
     }),
     // Numbers and jobs.
-    call!("reserves a thousand numbers and traps", "trespasser/draw_and_trap", "trap", |_| draw(
-        "granted", 1_000
-    )),
+    call!("reserves a thousand numbers and traps", "trespasser/draw_and_trap", "trap (unreachable)", |_| {
+        draw("granted", 1_000)
+    }),
     call!("reserves more numbers than a call may", "trespasser/draw", "guest-error (limit)", |_| draw(
         "granted", 1_001
     )),
@@ -154,7 +182,7 @@ pub const CALLS: &[Sin] = &[
     ),
     call!("enqueues a million jobs", "nuisance/enqueue_many", "guest-error (limit)", |_| count(1_000_000)),
     call!("enqueues jobs for ever", "nuisance/enqueue_for_ever", "fuel-exhausted", none),
-    call!("enqueues jobs and traps", "nuisance/enqueue_and_trap", "trap", |_| count(1_000)),
+    call!("enqueues jobs and traps", "nuisance/enqueue_and_trap", "trap (unreachable)", |_| count(1_000)),
     sin!("makes a job that always fails", "nuisance/enqueue", "ok", |stage| dead_letter(
         stage,
         "fail",

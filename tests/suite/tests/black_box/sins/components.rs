@@ -39,19 +39,29 @@ pub const COMPONENTS: &[Sin] = &[
         ends: "ok",
         commit: fresh_table,
     },
-    runs!("answers with a list of 2 GiB", "trap", "", "(call $ok (i32.const 64) (i32.const 0x7fffffff))"),
-    runs!("answers with a list beyond 4 GiB", "trap", "", "(call $ok (i32.const -8) (i32.const 64))"),
-    runs!("answers at a place outside its memory", "trap", "", "(i32.const -4)"),
+    runs!(
+        "answers with a list of 2 GiB",
+        "trap (list pointer/length out of bounds)",
+        "",
+        "(call $ok (i32.const 64) (i32.const 0x7fffffff))"
+    ),
+    runs!(
+        "answers with a list beyond 4 GiB",
+        "trap (list pointer/length out of bounds)",
+        "",
+        "(call $ok (i32.const -8) (i32.const 64))"
+    ),
+    runs!("answers at a place outside its memory", "trap (pointer out of bounds)", "", "(i32.const -4)"),
     runs!(
         "answers neither ok nor err",
-        "trap",
+        "trap (invalid expected discriminant)",
         "",
         "(i32.store8 (i32.const 16) (i32.const 7)) (i32.const 16)"
     ),
     Sin {
         does: "gives the host memory that it has not",
         guest: "component",
-        ends: "trap",
+        ends: "trap (beyond end of memory)",
         commit: |stage| {
             stage.run(&Component { realloc: "(i32.const -16)".into(), ..Component::with_body(DONE) })
         },
@@ -71,17 +81,17 @@ pub const COMPONENTS: &[Sin] = &[
         "(func $s (loop $l (br $l))) (start $s)",
         DONE
     ),
-    runs!("traps in its start function", "trap", "(func $s unreachable) (start $s)", DONE),
+    runs!("traps in its start function", "trap (unreachable)", "(func $s unreachable) (start $s)", DONE),
     runs!(
         "recurses through its table for ever",
         "limit (stack)",
         "(table 1 funcref) (type $v (func)) (func $f (call_indirect (type $v) (i32.const 0))) (elem (i32.const 0) $f)",
         "(call $f) (unreachable)"
     ),
-    runs!("divides by zero", "trap", "", "(i32.div_u (i32.const 1) (i32.const 0))"),
+    runs!("divides by zero", "trap (integer divide by zero)", "", "(i32.div_u (i32.const 1) (i32.const 0))"),
     runs!(
         "fills memory beyond its end",
-        "trap",
+        "trap (out of bounds memory access)",
         "",
         "(memory.fill (i32.const 100000) (i32.const 1) (i32.const 100000)) (unreachable)"
     ),

@@ -86,7 +86,7 @@ pub const DIMENSIONS: &[Sin] = &[
     just_fits!("has a table of 100,000 functions", "limit (table-elements)", {
         fields(&format!("(table funcref (elem {}))", "$f ".repeat(100_000)), 1).and_fields("(func $f)")
     }),
-    just_fits!("traps in a function with a name of 99,000 letters", "trap", {
+    just_fits!("traps in a function with a name of 99,000 letters", "trap (unreachable)", {
         let name = "n".repeat(99_000);
         Component {
             fields: format!("(func ${name} unreachable)"),

@@ -25,7 +25,8 @@ pub struct Sin {
     does: &'static str,
     /// `guest/action`, or `component` where it is written as text.
     guest: &'static str,
-    /// The code it ends with; in brackets what the text names, or the addon's own code. `ok` where the host takes it calmly.
+    /// The code it ends with; in brackets what the text names, the addon's own code, or why it trapped, which the operator's log
+    /// alone says. `ok` where the host takes it calmly.
     ends: &'static str,
     commit: fn(&Stage) -> Reply,
 }
@@ -88,7 +89,7 @@ fn committed(stage: &Stage, sin: &Sin, watch: &Watch) {
     let (reply, slowest) = watch.during(|| (sin.commit)(stage));
     let does = sin.does;
     eprintln!("{does}: {} · the neighbour's slowest round {slowest:?}", reply.body["code"]);
-    ended(sin, &reply);
+    ended(stage, sin, &reply);
     audited(stage, sin, &reply);
     assert_eq!(stage.holdings(), before, "{does}: left something behind");
     stage.is_at_rest(does);
@@ -97,7 +98,7 @@ fn committed(stage: &Stage, sin: &Sin, watch: &Watch) {
 }
 
 /// With its own error, in the one envelope.
-fn ended(sin: &Sin, reply: &Reply) {
+fn ended(stage: &Stage, sin: &Sin, reply: &Reply) {
     let (code, named) = parts(sin.ends);
     let does = sin.does;
     if code == "ok" {
@@ -107,6 +108,12 @@ fn ended(sin: &Sin, reply: &Reply) {
     }
     assert_eq!(reply.body["code"], code, "{does}: {}", reply.text);
     let problem = reply.refused(code);
+    if code == "trap" {
+        let why = stage.logged(&reply.trace())["fields"]["internal"].clone();
+        let why = why.as_str().unwrap_or_default();
+        assert!(!named.is_empty() && why.contains(named), "{does}: {why}");
+        return;
+    }
     let said = if code == "guest-error" { &problem["details"]["code"] } else { &problem["detail"] };
     assert!(said.as_str().unwrap_or_default().contains(named), "{does}: {problem}");
 }
