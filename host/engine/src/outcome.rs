@@ -39,6 +39,8 @@ pub enum FailureKind {
     /// Which limit, as manifests write it.
     Limit(&'static str),
     Busy,
+    /// The system gave the host no memory or no file for the call.
+    Unavailable,
     Trap,
     Incompatible,
 }
@@ -55,6 +57,7 @@ impl FailureKind {
             Self::Memory => codes::MEMORY,
             Self::Limit(_) => codes::LIMIT,
             Self::Busy => codes::BUSY,
+            Self::Unavailable => codes::UNAVAILABLE,
             Self::Trap => codes::TRAP,
             Self::Incompatible => codes::INCOMPATIBLE,
         }
@@ -104,6 +107,9 @@ impl CallFailure {
     }
 }
 
+/// When the system may have again what it refused.
+const UNAVAILABLE_RETRY: Millis = Millis(1_000);
+
 /// Reads an error of wasmtime. `fired`: the first limit that the call's memories and tables ran into.
 pub(crate) fn classify(
     error: &wasmtime::Error,
@@ -144,7 +150,17 @@ fn read(error: &wasmtime::Error, fired: Option<LimitFired>, limits: &Limits, sta
     if let Some(fired) = limit_by_text(error, limits).or(fired) {
         return CallFailure::limit(fired);
     }
+    if is_of_the_system(error) {
+        let mut failed = CallFailure::new(FailureKind::Unavailable, "the host cannot run the addon now", "");
+        failed.retry_after = Some(UNAVAILABLE_RETRY);
+        return failed;
+    }
     CallFailure::new(FailureKind::Trap, "the addon stopped at a trap", "")
+}
+
+/// The system refused the host something: no fault of the addon's. (What WASI is refused reaches the guest as an answer.)
+fn is_of_the_system(error: &wasmtime::Error) -> bool {
+    error.chain().any(|cause| cause.is::<std::io::Error>() || cause.is::<rustix::io::Errno>())
 }
 
 /// Compilers lay a guest's stack at the bottom of its memory, growing downwards (`wasm-ld --stack-first`): one that is used up goes on

@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+
 /// Ticks of `/proc/<pid>/stat` in a second: `USER_HZ`, 100 on every Linux that Rust runs on (proc(5)).
 const TICKS: f64 = 100.0;
 
@@ -19,6 +21,13 @@ impl Process {
 
     pub fn threads(&self) -> usize {
         self.count("task")
+    }
+
+    /// From now on the process opens nothing whose number is not below `limit`; what it could open so far is given.
+    pub fn limit_descriptors(&self, limit: Option<u64>) -> Option<u64> {
+        let pid = Pid::from_raw(i32::try_from(self.0).unwrap());
+        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+        prlimit(pid, Resource::Nofile, Rlimit { current: limit, maximum }).unwrap().current
     }
 
     /// Memory that is resident (`VmRSS`), in KiB.

@@ -4,13 +4,16 @@ use std::fs;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 
 use bulla_base::{Clock, SystemClock};
 use bulla_faults::process::Process;
 use bulla_faults::scan;
 use bulla_suite::cli::binary;
-use bulla_suite::{Bench, Cli, Data, Server, until};
+use bulla_suite::trespasser::{self, draw, outgoing};
+use bulla_suite::{Bench, Cli, Client, Data, Receiver, Server, until};
+use serde_json::json;
 
 use crate::{no_panic, refuses};
 
@@ -61,6 +64,45 @@ fn connections_never_take_the_last_descriptor_and_waiting_costs_nothing() {
     let serve = serve.env("BULLA_SERVER_LISTEN", "127.0.0.1:0");
     refuses(serve, 7, &["unavailable", "may open 100 files", "hint:", "ulimit -n"]);
     scan::is_clean(data);
+}
+
+#[test]
+fn a_running_server_that_can_open_nothing_refuses_what_needs_it_and_goes_on() {
+    let receiver = Receiver::willing();
+    let mut bench = Bench::on(Server::on(Data::init()));
+    let acme = trespasser::tenant(&bench, "acme", &receiver.origin());
+    let drawn = || acme.call("trespasser/draw", &draw("granted", 1)).data();
+    let send = || acme.call("trespasser/send", &outgoing(&receiver.url("/")));
+    drawn();
+
+    let server = Process::of(bench.server.pid());
+    let before = server.limit_descriptors(Some(3));
+    // What runs on what is open goes on.
+    drawn();
+    acme.install(&bench.publisher.package("glutton"), None).ok();
+    bench.operator.get("/readyz").ok();
+    // An addon's first instance needs its memory's image, which is a file: no fault of the addon's.
+    let refused = acme.call("glutton/noop", &json!({}));
+    refused.refused("unavailable");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(send().guest_refused("unavailable")["details"]["details"]["retry-after-ms"], 1_000);
+    assert!(receiver.requests().is_empty());
+    // Who comes now waits, and is served when there is room.
+    let url = bench.server.url.clone();
+    let newcomer = thread::spawn(move || Client::new(&url, None).get("/healthz").status);
+    until("a connection to be refused", || {
+        bench.server.log().contains("could not be accepted").then_some(())
+    });
+    assert!(!newcomer.is_finished());
+
+    server.limit_descriptors(before);
+    assert_eq!(newcomer.join().unwrap(), 200);
+    acme.call("glutton/noop", &json!({})).ok();
+    send().ok();
+    drawn();
+    assert_eq!(acme.numbers("granted").len(), 3);
+    no_panic(&bench.server);
+    scan::after_stop(&mut bench.server);
 }
 
 /// The binary under test, with so few descriptors that it cannot raise.
