@@ -1,4 +1,4 @@
-//! Compilation, away from the threads that serve: bounded in threads, in number and in how long anyone waits for it.
+//! Compilation and what comes before it, away from the threads that serve: bounded in threads, in number and in how long anyone waits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use wasmtime::component::Component;
 use crate::cache::{CacheKey, CodeSource, WASMTIME_VERSION};
 use crate::config::EngineConfig;
 use crate::engine::{Engine, EngineError};
+use crate::inspect::Inspected;
 use crate::load::LoadError;
 
 pub(crate) struct Compiler {
@@ -33,31 +34,36 @@ impl Compiler {
     }
 }
 
+/// What it holds, where that is within the static limits.
+pub(crate) async fn inspected(engine: &Engine, component: Arc<[u8]>) -> Result<Inspected, LoadError> {
+    let inspector = engine.clone();
+    bounded(engine.compiler(), move || inspector.inspect(&component)).await
+}
+
 /// From the cache, or compiled and put there. `component` has passed the static limits.
 pub(crate) async fn cached(
     engine: &Engine,
-    component: &[u8],
+    component: Arc<[u8]>,
     digest: &[u8; 32],
 ) -> Result<(Component, CodeSource), LoadError> {
     let (cache, wasmtime) = (Arc::clone(engine.cache()), engine.wasmtime().clone());
     let key = CacheKey::new(&wasmtime, digest, WASMTIME_VERSION);
-    let (threads, bytes) = (Arc::clone(&engine.compiler().threads), component.to_vec());
+    let threads = Arc::clone(&engine.compiler().threads);
     bounded(engine.compiler(), move || {
         if let Some(component) = cache.get(&wasmtime, &key) {
             return Ok((component, CodeSource::Cached));
         }
-        let component = compile(&threads, &wasmtime, &bytes)?;
-        cache.put(&key, &component);
-        Ok((component, CodeSource::Compiled))
+        let compiled = compile(&threads, &wasmtime, &component)?;
+        cache.put(&key, &compiled);
+        Ok((compiled, CodeSource::Compiled))
     })
     .await
 }
 
 /// Compiled, and not kept.
-pub(crate) async fn uncached(engine: &Engine, component: &[u8]) -> Result<Component, LoadError> {
-    let (threads, bytes) = (Arc::clone(&engine.compiler().threads), component.to_vec());
-    let wasmtime = engine.wasmtime().clone();
-    bounded(engine.compiler(), move || compile(&threads, &wasmtime, &bytes)).await
+pub(crate) async fn uncached(engine: &Engine, component: Arc<[u8]>) -> Result<Component, LoadError> {
+    let (threads, wasmtime) = (Arc::clone(&engine.compiler().threads), engine.wasmtime().clone());
+    bounded(engine.compiler(), move || compile(&threads, &wasmtime, &component)).await
 }
 
 fn compile(threads: &ThreadPool, engine: &wasmtime::Engine, bytes: &[u8]) -> Result<Component, LoadError> {

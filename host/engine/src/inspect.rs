@@ -36,6 +36,9 @@ pub struct StaticLimits {
     pub instances: u32,
     /// Functions that are lifted and lowered, and others that the component model has of its own: code is made for each.
     pub canonicals: u32,
+    /// Types in the signatures of these, each written out with all that it is made of. A name counts as one, and as one more for each
+    /// 128 bytes.
+    pub signatures: u32,
     /// Whatever else components define: types, aliases, imports, exports, and what instances are given and hold.
     pub items: u32,
     /// Core modules.
@@ -67,6 +70,7 @@ impl Default for StaticLimits {
             core_instances: 128,
             instances: 256,
             canonicals: 20_000,
+            signatures: 1_000_000,
             items: 100_000,
             modules: 64,
             components: 64,
@@ -115,6 +119,7 @@ pub fn inspect(component: &[u8], limits: &StaticLimits) -> Result<Inspected, Ins
         inspection.payload(payload)?;
     }
     unfold(&inspection.outline.outermost, limits)?;
+    inspection.outline.signatures.end()?;
     Ok(inspection.found)
 }
 
@@ -180,7 +185,7 @@ impl Inspection<'_> {
             }
             Payload::CodeSectionEntry(body) => {
                 let range = body.range();
-                within("function-size", range.end.saturating_sub(range.start), self.limits.function_size.0)
+                within("function-size", range.len() as u64, self.limits.function_size.0)
             }
             Payload::CustomSection(section) => {
                 count!(self.custom_sections, "custom-sections", 1u32)?;

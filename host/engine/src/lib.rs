@@ -29,6 +29,7 @@ mod outcome;
 mod outline;
 mod requested;
 pub mod schedule;
+mod signatures;
 mod trace;
 mod unfold;
 pub mod wasi;

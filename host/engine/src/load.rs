@@ -169,9 +169,10 @@ impl Engine {
         linker: &Linker<T>,
         granted: &Granted,
     ) -> Result<Loaded<T>, LoadError> {
-        let inspected = self.inspect(candidate.component)?;
+        let bytes: Arc<[u8]> = candidate.component.into();
+        let inspected = compile::inspected(self, Arc::clone(&bytes)).await?;
         allowed(&inspected, &candidate.requested, granted)?;
-        let (component, source) = compile::cached(self, candidate.component, &candidate.digest).await?;
+        let (component, source) = compile::cached(self, bytes, &candidate.digest).await?;
 
         same_imports(self, &component, &inspected)?;
         let mut linker = linker.clone();

@@ -8,6 +8,7 @@ use wasmparser::{
 };
 
 use crate::inspect::{InspectError, StaticLimits, within};
+use crate::signatures::Signatures;
 
 /// Everything but [`Step::Plain`] makes one more instance.
 pub(crate) enum Step<'a> {
@@ -27,6 +28,8 @@ pub(crate) enum Step<'a> {
 pub(crate) struct Plain {
     pub core_instances: u64,
     pub canonicals: u64,
+    /// Their types.
+    pub signatures: u64,
     pub items: u64,
     /// Items that are exported.
     pub exports: u64,
@@ -47,6 +50,7 @@ pub(crate) struct Outline<'a> {
     /// Components, and modules, which have no steps: the outermost first.
     open: Vec<(Encoding, Component<'a>)>,
     pub outermost: Component<'a>,
+    pub signatures: Signatures,
     /// In the file, so that what is kept of it is bounded too.
     items: u64,
 }
@@ -70,6 +74,7 @@ impl<'a> Outline<'a> {
     }
 
     pub fn read(&mut self, payload: &Payload<'a>, limits: &StaticLimits) -> Result<(), InspectError> {
+        let signatures = self.signatures.read(payload, limits)?;
         match payload {
             Payload::InstanceSection(section) => {
                 let core_instances = section.count().into();
@@ -78,7 +83,7 @@ impl<'a> Outline<'a> {
             }
             Payload::ComponentCanonicalSection(section) => {
                 let canonicals = section.count().into();
-                self.step(Step::Plain(Plain { canonicals, ..Plain::default() }));
+                self.step(Step::Plain(Plain { canonicals, signatures, ..Plain::default() }));
                 Ok(())
             }
             Payload::CoreTypeSection(section) => {
@@ -198,6 +203,7 @@ impl Plain {
     fn add(&mut self, more: Self) {
         self.core_instances += more.core_instances;
         self.canonicals += more.canonicals;
+        self.signatures += more.signatures;
         self.items += more.items;
         self.exports += more.exports;
     }

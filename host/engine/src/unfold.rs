@@ -11,7 +11,8 @@ use crate::outline::{Component, Plain, Step};
 
 /// Instantiates a component in numbers.
 pub(crate) fn unfold(outermost: &Component<'_>, limits: &StaticLimits) -> Result<(), InspectError> {
-    let mut unfolded = Unfolded { limits, core_instances: 0, instances: 0, canonicals: 0, items: 0 };
+    let mut unfolded =
+        Unfolded { limits, core_instances: 0, instances: 0, canonicals: 0, signatures: 0, items: 0 };
     unfolded.component(outermost, &HashMap::new()).map(drop)
 }
 
@@ -21,6 +22,7 @@ struct Unfolded<'l> {
     core_instances: u64,
     instances: u64,
     canonicals: u64,
+    signatures: u64,
     items: u64,
 }
 
@@ -82,8 +84,10 @@ impl Unfolded<'_> {
     fn plain(&mut self, more: &Plain) -> Result<(), InspectError> {
         self.core_instances += more.core_instances;
         self.canonicals += more.canonicals;
+        self.signatures += more.signatures;
         within("core-instances", self.core_instances, self.limits.core_instances.into())?;
         within("canonicals", self.canonicals, self.limits.canonicals.into())?;
+        within("signatures", self.signatures, self.limits.signatures.into())?;
         self.items(more.items)
     }
 

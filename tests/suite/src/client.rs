@@ -7,6 +7,8 @@ use reqwest::blocking::RequestBuilder;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
+use crate::patience::{PATIENCE, within};
+
 /// Longer than the server's own patience.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -44,8 +46,11 @@ impl Client {
         self.token.as_deref()
     }
 
+    /// Asked again while the node says that it has not heard from the database for a second: on a busy machine it is right.
     pub fn get(&self, path: &str) -> Reply {
-        self.finish(self.request(Method::GET, path))
+        let ask = || self.finish(self.request(Method::GET, path));
+        let heard = |reply: &Reply| reply.body["code"] != "unavailable";
+        within(PATIENCE, || Some(ask()).filter(heard)).unwrap_or_else(ask)
     }
 
     /// `Err`: nobody answered.

@@ -16,12 +16,13 @@ async fn every_static_count_has_a_limit() {
             (memory 1) (table 1 funcref) (global i32 (i32.const 0))
             (func (export "f") (drop (i32.const 1)))
             (data (i32.const 0) "x"))
-        (core instance (instantiate $m (with "x" (instance (export "y" (func $none)))))))"#
+        (core instance (instantiate $m (with "x" (instance (export "y" (func $none))))))
+        (func (canon lift (core func $none))))"#
         .replace("(core module $m", "(core module $n (func (export \"none\"))) (core instance $n (instantiate $n)) (alias core export $n \"none\" (core func $none)) (core module $m");
     let bytes = wat::parse_str(text).unwrap();
     let wide = StaticLimits::default();
     assert!(crate::inspect::inspect(&bytes, &wide).is_ok());
-    let narrow: [(&str, StaticLimits); 18] = [
+    let narrow: [(&str, StaticLimits); 19] = [
         ("size", StaticLimits { size: Bytes(10), ..wide.clone() }),
         ("functions", StaticLimits { functions: 1, ..wide.clone() }),
         ("function-size", StaticLimits { function_size: Bytes(2), ..wide.clone() }),
@@ -35,6 +36,7 @@ async fn every_static_count_has_a_limit() {
         ("core-instances", StaticLimits { core_instances: 1, ..wide.clone() }),
         ("instances", StaticLimits { instances: 0, ..wide.clone() }),
         ("canonicals", StaticLimits { canonicals: 0, ..wide.clone() }),
+        ("signatures", StaticLimits { signatures: 0, ..wide.clone() }),
         ("items", StaticLimits { items: 3, ..wide.clone() }),
         ("modules", StaticLimits { modules: 1, ..wide.clone() }),
         ("components", StaticLimits { components: 0, ..wide.clone() }),

@@ -7,6 +7,7 @@ mod inspect;
 mod life;
 mod limits;
 mod load;
+mod signatures;
 mod unfold;
 mod wasi;
 

@@ -40,6 +40,10 @@ pub const DIMENSIONS: &[Sin] = &[
         let drops = "(core func (canon resource.drop $mine))".repeat(20_001);
         outer(&format!("(type $mine (resource (rep i32))) {drops}"), 1)
     }),
+    too_many!("lifts a function of 262,144 bytes, in pairs of pairs, 10,000 times", "limit (signatures)", {
+        outer(&in_pairs(10_000), 1)
+    }),
+    just_fits!("lifts a function of 262,144 bytes, in pairs of pairs", "ok", outer(&in_pairs(1), 1)),
     too_many!("has 100,001 aliases", "limit (items)", {
         outer("(alias export $types \"failure\" (type))", 100_001)
     }),
@@ -94,6 +98,17 @@ pub const DIMENSIONS: &[Sin] = &[
         }
     }),
 ];
+
+/// Lifts a function so many times whose result doubles with each of its types.
+fn in_pairs(times: usize) -> String {
+    let pair = |at: u32| format!("(type $p{at} (tuple $p{0} $p{0}))", at - 1);
+    let pairs: String = (1..=17).map(pair).collect();
+    let lift =
+        r#"(func (result $p17) (canon lift (core func $pairs "f") (memory (core memory $pairs "m"))))"#;
+    let module = r#"(core module $f (memory (export "m") 1) (func (export "f") (result i32) (i32.const 0)))"#;
+    let instance = "(core instance $pairs (instantiate $f))";
+    format!("(type $p0 (tuple u8 u8)) {pairs} {module} {instance} {}", lift.repeat(times))
+}
 
 fn fields(field: &str, times: usize) -> Component {
     Component { fields: field.repeat(times), ..Component::with_body(DONE) }
