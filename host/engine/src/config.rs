@@ -44,6 +44,9 @@ pub struct EngineConfig {
     pub component: StaticLimits,
     /// False: allocate each instance on demand, without the pool.
     pub pooling: bool,
+    /// Read a component's own debug information at a trap, for file and line of each frame. No limit bounds what that takes (12 MB
+    /// made for it: half a minute): for components of one's own.
+    pub debug_info: bool,
 }
 
 impl Default for EngineConfig {
@@ -63,6 +66,7 @@ impl Default for EngineConfig {
             compile_deadline: Duration::from_secs(120),
             component: StaticLimits::default(),
             pooling: true,
+            debug_info: false,
         }
     }
 }
@@ -117,12 +121,16 @@ impl EngineConfig {
     }
 
     fn compilation(&self, config: &mut Config) {
+        let details = match self.debug_info {
+            true => WasmBacktraceDetails::Enable,
+            false => WasmBacktraceDetails::Disable,
+        };
         config
             .cranelift_opt_level(OptLevel::Speed)
             .parallel_compilation(true)
-            .generate_address_map(true)
+            .generate_address_map(self.debug_info)
             .wasm_backtrace_max_frames(NonZeroUsize::new(64))
-            .wasm_backtrace_details(WasmBacktraceDetails::Enable);
+            .wasm_backtrace_details(details);
     }
 
     /// The pool of [`Allocation::Pooled`].

@@ -11,7 +11,7 @@ pub struct Frame {
     pub function: String,
     /// The core module's name, where it has one.
     pub module: Option<String>,
-    /// From the component's debug information, where it carries any.
+    /// From the component's debug information, where it carries any and the engine reads it.
     pub file: Option<String>,
     pub line: Option<u32>,
 }
@@ -43,16 +43,14 @@ pub(crate) fn backtrace(error: &wasmtime::Error) -> Vec<Frame> {
         .map_or_else(Vec::new, |trace| trace.frames().iter().flat_map(frames).take(MAX_FRAMES).collect())
 }
 
+/// How the text of the guest's stack begins.
+const STACK: &str = "error while executing at wasm backtrace:";
+
 /// The errors that led here, outermost first. wasmtime counts the stack among them: that is told as [`backtrace`].
 pub(crate) fn detail(error: &wasmtime::Error) -> String {
-    let stack = error.downcast_ref::<WasmBacktrace>().map(|stack| limited(stack, MAX_CAUSE));
-    let causes: Vec<String> = error
-        .chain()
-        .take(MAX_CAUSES)
-        .map(|cause| limited(&cause, MAX_CAUSE))
-        .filter(|cause| stack.as_ref() != Some(cause))
-        .collect();
-    causes.join(": ")
+    let is_stack = |cause: &dyn std::error::Error| limited(&cause, STACK.len()) == STACK;
+    let causes = error.chain().take(MAX_CAUSES).filter(|cause| !is_stack(*cause));
+    causes.map(|cause| limited(&cause, MAX_CAUSE)).collect::<Vec<_>>().join(": ")
 }
 
 /// What `shown` writes, up to `most` bytes: the rest is not even made.

@@ -306,6 +306,7 @@ fn engine(config: &Config, core: &Core, master: Option<&MasterKey>) -> Result<En
         stack: config.engine.stack,
         compile_deadline: config.engine.compile_deadline.duration(),
         pooling: config.engine.pooling,
+        debug_info: config.engine.debug_info,
         ..EngineConfig::default()
     };
     let key = master.map(|master| AotKey::new(*master.derive(Label::AotMac)));

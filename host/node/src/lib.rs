@@ -37,7 +37,7 @@ pub use serve::{ServerFile, serve};
 
 /// The contract of one's own build, as JSON: runs the component's `describe` with every import trapping.
 pub async fn describe(component: &[u8]) -> Result<Vec<u8>, Failure> {
-    let config = EngineConfig { pooling: false, ..EngineConfig::default() };
+    let config = EngineConfig { pooling: false, debug_info: true, ..EngineConfig::default() };
     let engine =
         Engine::new(config, None, Arc::new(SystemClock::new()), None).map_err(|error| error.failure())?;
     engine.describe_own_build(component).await.map_err(|error| error.failure())

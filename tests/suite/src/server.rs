@@ -145,6 +145,13 @@ impl Server {
         fs::read_to_string(self.data.log()).unwrap_or_default()
     }
 
+    /// The fields of the first line of the log that is about this trace; null where there is none.
+    pub fn logged(&self, trace: &str) -> Value {
+        let log = self.log();
+        let line = log.lines().find(|line| line.contains(trace)).unwrap_or_default();
+        serde_json::from_str::<Value>(line).unwrap_or_default()["fields"].clone()
+    }
+
     /// `SIGKILL`: nothing is written any more.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -88,6 +88,12 @@ pub const KEYS: &[Key] = &[
         default: "true",
         doc: "Take instances from a pool; `false` where the address space is too small.",
     },
+    Key {
+        name: "engine.debug-info",
+        kind: Kind::Flag,
+        default: "false",
+        doc: "Name file and line in the stack of a trap, from the addon's debug information. Reading it takes time that no limit bounds: for a machine on which all addons are your own.",
+    },
     integer("jobs.parallel", "8", "Jobs that this node runs at a time."),
     text("jobs.lease", "60s", "How long a job belongs to a node that gives no sign; then another takes it."),
     text("jobs.poll", "500ms", "How often this node looks for due jobs when nothing wakes it."),

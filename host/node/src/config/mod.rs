@@ -79,6 +79,7 @@ pub struct Engine {
     pub stack: Bytes,
     pub compile_deadline: Millis,
     pub pooling: bool,
+    pub debug_info: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -201,6 +201,7 @@ fn config_in(scratch: &Scratch) -> Result<Config, Failure> {
         // The trial's own key, whatever the environment holds.
         ("BULLA_MASTER_KEY_VARIABLE".to_owned(), "BULLA_TEST_NO_MASTER_KEY".to_owned()),
         ("BULLA_ENGINE_POOLING".to_owned(), "false".to_owned()),
+        ("BULLA_ENGINE_DEBUG_INFO".to_owned(), "true".to_owned()),
     ];
     config::load(None, &environment.into()).map(|loaded| loaded.config).map_err(|error| error.failure())
 }

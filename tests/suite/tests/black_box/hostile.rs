@@ -58,14 +58,25 @@ fn a_trap_is_told_by_function_to_the_operator_and_by_code_to_the_caller() {
     let acme = glutton(&bench, "acme");
     let reply = acme.call("glutton/trap", &json!({}));
     assert!(!reply.refused("trap").to_string().contains("resources.rs"), "{}", reply.text);
-    let log = bench.server.log();
-    let line = log.lines().find(|line| line.contains(&reply.trace())).unwrap();
-    assert!(line.contains("resources.rs") && line.contains("export_run"), "{line}");
-    let line: Value = serde_json::from_str(line).unwrap();
+    let told = bench.server.logged(&reply.trace());
     let why = "wasm trap: wasm `unreachable` instruction executed";
-    assert_eq!(line["fields"]["internal"], why, "the reason; the stack stands in a field of its own");
+    assert_eq!(told["internal"], why, "the reason; the stack stands in a field of its own");
+    let frames = told["frames"].to_string();
+    assert!(frames.contains("glutton::resources::stop_here") && !frames.contains(".rs"), "{frames}");
     let reply = acme.call("glutton/panic", &count(10));
     assert!(bench.server.log().contains("xxxxxxxxxx"), "{}", reply.text);
+}
+
+#[test]
+fn where_all_addons_are_ones_own_a_trap_is_told_by_file_and_line() {
+    let data = Data::init();
+    data.configure("[engine]\ndebug-info = true\n");
+    let bench = Bench::on(Server::on(data));
+    let acme = glutton(&bench, "acme");
+    let reply = acme.call("glutton/trap", &json!({}));
+    reply.refused("trap");
+    let frames = bench.server.logged(&reply.trace())["frames"].to_string();
+    assert!(frames.contains("trap (") && frames.contains("src/resources.rs:"), "{frames}");
 }
 
 /// A server on which each call must take the memory, the table and the stack that the one before it had: one place, and one thread,

@@ -90,6 +90,10 @@ pub const DIMENSIONS: &[Sin] = &[
     just_fits!("has a table of 100,000 functions", "limit (table-elements)", {
         fields(&format!("(table funcref (elem {}))", "$f ".repeat(100_000)), 1).and_fields("(func $f)")
     }),
+    just_fits!("traps 100 deep, with debug information of a million units", "trap (unreachable)", {
+        let deep = "(call $deep (i32.const 100)) (unreachable)";
+        Component { fields: debug_information(1_000_000), ..Component::with_body(deep) }
+    }),
     just_fits!("traps in a function with a name of 99,000 letters", "trap (unreachable)", {
         let name = "n".repeat(99_000);
         Component {
@@ -167,6 +171,17 @@ fn doubling(times: usize) -> Component {
 
 fn custom_sections(count: usize, size: usize) -> Component {
     fields(&format!("(@custom \"c\" \"{}\")", "x".repeat(size)), count)
+}
+
+/// Debug information (DWARF 4) of so many empty compilation units, and a function that traps in as many calls of itself as it is told.
+fn debug_information(units: usize) -> String {
+    let unit = r"\08\00\00\00\04\00\00\00\00\00\04\01".repeat(units);
+    let abbreviation = r"\01\11\00\00\00\00";
+    let deep =
+        "(if (i32.eqz (local.get 0)) (then unreachable)) (call $deep (i32.sub (local.get 0) (i32.const 1)))";
+    format!(
+        "(@custom \".debug_info\" \"{unit}\") (@custom \".debug_abbrev\" \"{abbreviation}\") (func $deep (param i32) {deep})"
+    )
 }
 
 fn nested_blocks(depth: usize) -> Component {

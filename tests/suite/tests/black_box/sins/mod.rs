@@ -109,7 +109,7 @@ fn ended(stage: &Stage, sin: &Sin, reply: &Reply) {
     assert_eq!(reply.body["code"], code, "{does}: {}", reply.text);
     let problem = reply.refused(code);
     if code == "trap" {
-        let why = stage.logged(&reply.trace())["fields"]["internal"].clone();
+        let why = stage.bench.server.logged(&reply.trace())["internal"].clone();
         let why = why.as_str().unwrap_or_default();
         assert!(!named.is_empty() && why.contains(named), "{does}: {why}");
         return;

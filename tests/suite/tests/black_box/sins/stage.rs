@@ -98,13 +98,6 @@ impl Stage {
         assert!(failed.is_empty(), "{failed:?}");
     }
 
-    /// What the operator's log says of a call.
-    pub fn logged(&self, trace: &str) -> Value {
-        let log = self.bench.server.log();
-        let line = log.lines().find(|line| line.contains(trace)).unwrap_or_default();
-        serde_json::from_str(line).unwrap_or_default()
-    }
-
     pub fn elsewhere_is_untouched(&self, does: &str) {
         assert!(self.elsewhere.requests().is_empty(), "{does}: {:?}", self.elsewhere.requests());
     }
