@@ -32,6 +32,9 @@ use crate::context::Context;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|first| first == bulla_node::COMPILE) {
+        return commands::compile::run();
+    }
     // Prints help, version and usage errors itself, with the exit codes `ok` and `usage`.
     let cli = Cli::parse();
     let context = Context::new(cli.global);

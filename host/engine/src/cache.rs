@@ -143,10 +143,10 @@ impl Cache {
         }
     }
 
-    pub(crate) fn put(&self, key: &CacheKey, component: &Component) {
+    pub(crate) fn put(&self, key: &CacheKey, code: &[u8]) {
         let Some((secret, dir)) = &self.place else { return };
         let file = path(dir, key);
-        if let Err(error) = seal_to(&file, dir, secret, key, component) {
+        if let Err(error) = seal_to(&file, dir, secret, key, code) {
             self.events.cache_event(&CacheEvent::Io { file, error });
         }
     }
@@ -188,11 +188,12 @@ enum Refusal {
     Wasmtime(String),
 }
 
+/// Loads what this host's own compiler has just made.
+pub(crate) fn adopt(engine: &wasmtime::Engine, code: &[u8]) -> Result<Component, String> {
+    deserialize(engine, code)
+}
+
 /// Checks and loads the same buffer, so that nothing can change between the two.
-#[expect(
-    unsafe_code,
-    reason = "deserialize runs native code as it is given; the MAC shows that this host wrote it"
-)]
 fn open(
     engine: &wasmtime::Engine,
     secret: &AotKey,
@@ -202,21 +203,23 @@ fn open(
     let (tag, code) = sealed.split_at_checked(MAC_BYTES).ok_or(Refusal::BadMac)?;
     let mac = mac(secret, key, code).ok_or(Refusal::BadMac)?;
     mac.verify_slice(tag).map_err(|_| Refusal::BadMac)?;
-    // SAFETY: `deserialize` wants bytes that `serialize` made. The MAC, under a key that only this host has, covers all of
-    // them together with the key for this component, this wasmtime and these settings; and it is this buffer that was checked.
-    unsafe { Component::deserialize(engine, code) }.map_err(|error| Refusal::Wasmtime(format!("{error:#}")))
+    deserialize(engine, code).map_err(Refusal::Wasmtime)
 }
 
-fn seal_to(
-    file: &Path,
-    dir: &Path,
-    secret: &AotKey,
-    key: &CacheKey,
-    component: &Component,
-) -> Result<(), String> {
-    let code = component.serialize().map_err(|error| format!("{error:#}"))?;
-    let tag = mac(secret, key, &code).ok_or("no MAC")?.finalize().into_bytes();
-    write_whole(dir, file, &[&tag, &code]).map_err(|error| error.to_string())
+#[expect(
+    unsafe_code,
+    reason = "deserialize runs native code as it is given; this host made it, and nobody else could"
+)]
+fn deserialize(engine: &wasmtime::Engine, code: &[u8]) -> Result<Component, String> {
+    // SAFETY: `deserialize` wants bytes that wasmtime's compiler made. They come from it, in this process or over the pipe of
+    // another that runs the same program (`adopt`); or from a file whose MAC, under a key that only this host has, covers all of
+    // them together with the key for this component, this wasmtime and these settings; and this buffer was checked (`open`).
+    unsafe { Component::deserialize(engine, code) }.map_err(|error| format!("{error:#}"))
+}
+
+fn seal_to(file: &Path, dir: &Path, secret: &AotKey, key: &CacheKey, code: &[u8]) -> Result<(), String> {
+    let tag = mac(secret, key, code).ok_or("no MAC")?.finalize().into_bytes();
+    write_whole(dir, file, &[&tag, code]).map_err(|error| error.to_string())
 }
 
 /// `None` cannot be: HMAC takes keys of every length.

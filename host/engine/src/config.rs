@@ -10,6 +10,7 @@ use wasmtime::{
 
 use crate::inspect::StaticLimits;
 use crate::schedule;
+use crate::worker::Worker;
 
 /// The engine's own settings. What a single call may use is `bulla_base::Limits`, not here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,9 +38,10 @@ pub struct EngineConfig {
     pub compile_threads: usize,
     /// Components compiled or loaded from the cache at the same time; others wait.
     pub compile_at_once: usize,
-    /// The longest a caller waits for one compilation, queueing included. The compiling thread itself cannot be stopped: it
-    /// runs to its end and holds its place until then, which is why the size of a component is bounded too.
+    /// The longest a caller waits for one compilation, queueing included.
     pub compile_deadline: Duration,
+    /// The process that compiles; it is ended at the deadline. `None`: this one, where nothing ends what takes too long.
+    pub worker: Option<Worker>,
     /// What a component may hold at all; checked before it is compiled.
     pub component: StaticLimits,
     /// False: allocate each instance on demand, without the pool.
@@ -64,6 +66,7 @@ impl Default for EngineConfig {
             compile_threads: (cores / 2).max(1),
             compile_at_once: 2,
             compile_deadline: Duration::from_secs(120),
+            worker: None,
             component: StaticLimits::default(),
             pooling: true,
             debug_info: false,

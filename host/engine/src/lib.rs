@@ -10,8 +10,8 @@
 //! | `schedule` | fuel schedule `v1`: the price of each instruction and host function |
 //! | `outcome`, `trace` | how a call ended, and the guest's stack |
 //! | `inspect`, `requested` | what a component holds and imports, before it is compiled |
-//! | `outline`, `unfold` | what its instantiations come to, once all are written out |
-//! | `compile`, `cache` | compilation, and compiled code on disk under a MAC |
+//! | `outline`, `unfold`, `signatures` | what its instantiations and types come to, once all are written out |
+//! | `compile`, `worker`, `cache` | compilation, in a process of its own, and compiled code on disk under a MAC |
 //! | `wasi` | WASI, one interface at a time |
 //!
 //! One `unsafe` stands in this crate, in `cache`, with its reason.
@@ -33,6 +33,7 @@ mod signatures;
 mod trace;
 mod unfold;
 pub mod wasi;
+mod worker;
 
 #[cfg(test)]
 mod tests;
@@ -50,3 +51,4 @@ pub use requested::{is_free, requested};
 pub use schedule::{HostPrice, SCHEDULE_VERSION};
 pub use trace::Frame;
 pub use wasi::{WasiCallState, WasiState};
+pub use worker::{Worker, work};

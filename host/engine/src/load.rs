@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulla_base::{Code, Coded, codes};
+use bulla_base::{Bytes, Code, Coded, codes};
 use bulla_signing::VerifiedAddon;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{
@@ -44,12 +44,16 @@ pub enum LoadError {
     Compile(String),
     #[error("the component did not compile within {} s", after.as_secs_f32())]
     CompileTimeout { after: Duration },
+    #[error("the component does not compile in {limit} of memory")]
+    CompileMemory { limit: Bytes },
+    #[error("the process that compiles did not start: {0}")]
+    NoCompiler(String),
 }
 
 impl LoadError {
     /// True where another try may end differently: the machine was busy.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::CompileTimeout { .. })
+        matches!(self, Self::CompileTimeout { .. } | Self::NoCompiler(_))
     }
 }
 
@@ -74,7 +78,9 @@ impl Coded for LoadError {
         match self {
             Self::Denied { .. } => codes::DENIED,
             Self::Inspect(InspectError::TooMuch { .. } | InspectError::Uncounted { .. })
-            | Self::CompileTimeout { .. } => codes::LIMIT,
+            | Self::CompileTimeout { .. }
+            | Self::CompileMemory { .. } => codes::LIMIT,
+            Self::NoCompiler(_) => codes::UNAVAILABLE,
             Self::Inspect(_) | Self::Incompatible(_) | Self::Compile(_) => codes::INCOMPATIBLE,
         }
     }

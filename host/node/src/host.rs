@@ -1,6 +1,7 @@
 //! A host on its database: every room, the engine, the policies, wired together.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use async_trait::async_trait;
 use bulla_base::{Bytes, Clock, Coded, Failure, Rng, SystemClock, SystemRng, TraceId, codes};
 use bulla_bindings::Rooms;
 use bulla_egress::{EgressConfig, HttpEgress};
-use bulla_engine::{AotKey, Engine, EngineConfig};
+use bulla_engine::{AotKey, Engine, EngineConfig, Worker};
 use bulla_kernel::Core;
 use bulla_kernel::addons::{Addons, Private};
 use bulla_kernel::admission::Admission;
@@ -72,8 +73,9 @@ pub struct Host {
 }
 
 impl Host {
-    /// Opens the data directory: migrations first, then every room with what it keeps in memory.
-    pub async fn start(config: Config) -> Result<Self, Failure> {
+    /// Opens the data directory: migrations first, then every room with what it keeps in memory. `compiler`: the program that compiles
+    /// addons in processes of their own; without it this one does.
+    pub async fn start(config: Config, compiler: Option<PathBuf>) -> Result<Self, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let lock = match config.is_postgres() {
             true => None,
@@ -96,7 +98,7 @@ impl Host {
         let manifests = Arc::new(Manifests::new(addons.clone()));
         manifests.refresh().await?;
         let rooms = Arc::new(rooms(&config, &core, &manifests, master.clone()).await?);
-        let engine = engine(&config, &core, master.as_deref())?;
+        let engine = engine(&config, &core, master.as_deref(), compiler)?;
         let linker = bulla_bindings::linker(&engine).map_err(|error| internal(&error.to_string()))?;
         let supply = Arc::new(Supply::new(
             engine.clone(),
@@ -299,7 +301,14 @@ async fn rooms(
     })
 }
 
-fn engine(config: &Config, core: &Core, master: Option<&MasterKey>) -> Result<Engine, Failure> {
+fn engine(
+    config: &Config,
+    core: &Core,
+    master: Option<&MasterKey>,
+    compiler: Option<PathBuf>,
+) -> Result<Engine, Failure> {
+    let memory = config.engine.compile_memory;
+    let worker = compiler.map(|program| Worker { program, argument: crate::COMPILE, memory });
     let settings = EngineConfig {
         instances: config.engine.instances,
         memory_slot: config.engine.memory_slot,
@@ -307,6 +316,7 @@ fn engine(config: &Config, core: &Core, master: Option<&MasterKey>) -> Result<En
         compile_deadline: config.engine.compile_deadline.duration(),
         pooling: config.engine.pooling,
         debug_info: config.engine.debug_info,
+        worker,
         ..EngineConfig::default()
     };
     let key = master.map(|master| AotKey::new(*master.derive(Label::AotMac)));

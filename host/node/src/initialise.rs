@@ -55,7 +55,7 @@ pub async fn init(config: &Config) -> Result<Initialised, Failure> {
         bulla_policy::write_defaults(&policies).map_err(|error| error.failure())?;
         created.push(policies);
     }
-    let host = Host::start(config.clone()).await.inspect_err(|failure| {
+    let host = Host::start(config.clone(), None).await.inspect_err(|failure| {
         // A database elsewhere is sealed under another key: one that belongs to nothing must not stay.
         if makes_key && failure.code == codes::MASTER_KEY_WRONG {
             let _gone = fs::remove_file(&key);

@@ -46,11 +46,12 @@ const BACKLOG: u32 = 4_096;
 /// is written. `ready` hears the address once requests are taken.
 pub async fn serve(
     config: Config,
+    compiler: Option<PathBuf>,
     ready: impl FnOnce(SocketAddr),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     let settings = ServerConfig { max_connections: files::connections(&config)?, ..server_config(&config)? };
-    let host = Arc::new(Host::start(config).await?);
+    let host = Arc::new(Host::start(config, compiler).await?);
     let listen = host.config.server.listen;
     let listener = listen_on(listen).map_err(|error| {
         Failure::new(codes::UNAVAILABLE, format!("cannot listen on `{listen}`: {}", error.kind()))

@@ -110,7 +110,7 @@ pub struct House {
 impl House {
     /// With one tenant, which has a sequence, and a publisher it trusts.
     pub async fn start(place: Place) -> Result<Self> {
-        let host = Arc::new(Host::start(place.config.clone()).await.map_err(told)?);
+        let host = Arc::new(Host::start(place.config.clone(), None).await.map_err(told)?);
         let (stop, stopping) = watch::channel(false);
         let background = Background::start(&host, &stopping);
         let key = PublisherKey::generate(&Entropy);

@@ -25,7 +25,7 @@ pub async fn run(data: &Path, postgres: Option<String>) -> Result<()> {
     let closed = async {
         let _bytes = tokio::io::stdin().read_to_end(&mut Vec::new()).await;
     };
-    bulla_node::serve(config, ready, closed).await.map_err(told)
+    bulla_node::serve(config, None, ready, closed).await.map_err(told)
 }
 
 /// As `bulla serve` writes it where no terminal is: JSON lines on stderr.

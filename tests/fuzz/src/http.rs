@@ -154,7 +154,7 @@ fn serve() -> Served {
     let token = runtime.block_on(bulla_node::init(&config)).unwrap().operator_token;
     std::thread::spawn(move || {
         let told = move |address| ready.send(address).unwrap();
-        runtime.block_on(bulla_node::serve(config, told, std::future::pending())).unwrap();
+        runtime.block_on(bulla_node::serve(config, None, told, std::future::pending())).unwrap();
     });
     let served = Served { address: address.recv().unwrap(), token, _dir: dir };
     furnish(&served);

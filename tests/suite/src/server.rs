@@ -152,6 +152,14 @@ impl Server {
         serde_json::from_str::<Value>(line).unwrap_or_default()["fields"].clone()
     }
 
+    /// Processes that it has started and that still run.
+    pub fn children(&self) -> usize {
+        let pid = self.pid();
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+        let started = tasks.map(|task| fs::read_to_string(task.path().join("children")).unwrap_or_default());
+        started.map(|pids| pids.split_whitespace().count()).sum()
+    }
+
     /// `SIGKILL`: nothing is written any more.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod build;
 pub mod call;
 pub mod check;
+pub mod compile;
 pub mod config;
 pub mod demo;
 pub mod doctor;

@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use super::block_on;
+use super::{block_on, compile};
 use crate::context::Context;
 use crate::error::CliError;
 
@@ -33,7 +33,7 @@ pub fn run(context: &Context) -> Result<(), CliError> {
     block_on(async move {
         let stop =
             Stop::listen().map_err(|error| CliError::usage(format!("cannot listen for signals: {error}")))?;
-        bulla_node::serve(config, ready, stop.wait()).await.map_err(CliError::from)
+        bulla_node::serve(config, Some(compile::program()), ready, stop.wait()).await.map_err(CliError::from)
     })?
 }
 

@@ -80,7 +80,12 @@ pub const KEYS: &[Key] = &[
     text(
         "engine.compile-deadline",
         "120s",
-        "The longest that a caller waits for the compilation of one component, its turn included; beyond it `limit`. What compiles already goes on to its end.",
+        "The longest that a caller waits for the compilation of one component, its turn included; beyond it `limit`, and the process that compiles is ended.",
+    ),
+    text(
+        "engine.compile-memory",
+        "2GiB",
+        "The address space of a process that compiles one component, of which there are two at a time; beyond it `limit`.",
     ),
     Key {
         name: "engine.pooling",

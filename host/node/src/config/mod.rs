@@ -78,6 +78,7 @@ pub struct Engine {
     pub memory_slot: Bytes,
     pub stack: Bytes,
     pub compile_deadline: Millis,
+    pub compile_memory: Bytes,
     pub pooling: bool,
     pub debug_info: bool,
 }

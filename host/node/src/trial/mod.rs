@@ -129,7 +129,7 @@ impl Trial {
         let manifest = Manifest::parse_bytes(&addon.manifest).map_err(|error| error.failure())?;
         MasterKey::create_file(&scratch.0.join("data.key")).map_err(|error| error.failure())?;
         bulla_policy::write_defaults(&scratch.data().join("policies")).map_err(|error| error.failure())?;
-        let host = Arc::new(Host::start(config_in(scratch)?).await?);
+        let host = Arc::new(Host::start(config_in(scratch)?, None).await?);
         let key = PublisherKey::generate(&Entropy);
         let package = Package::seal(&addon.manifest, &addon.component, &key, host.core.clock.now())
             .map_err(|error| error.failure())?;

@@ -74,13 +74,15 @@ fn a_running_server_that_can_open_nothing_refuses_what_needs_it_and_goes_on() {
     let drawn = || acme.call("trespasser/draw", &draw("granted", 1)).data();
     let send = || acme.call("trespasser/send", &outgoing(&receiver.url("/")));
     drawn();
+    acme.install(&bench.publisher.package("glutton"), None).ok();
 
     let server = Process::of(bench.server.pid());
     let before = server.limit_descriptors(Some(3));
     // What runs on what is open goes on.
     drawn();
-    acme.install(&bench.publisher.package("glutton"), None).ok();
     bench.operator.get("/readyz").ok();
+    // A compiler is another process, with pipes.
+    acme.install(&bench.publisher.package("nuisance"), None).refused("unavailable");
     // An addon's first instance needs its memory's image, which is a file: no fault of the addon's.
     let refused = acme.call("glutton/noop", &json!({}));
     refused.refused("unavailable");
@@ -98,6 +100,7 @@ fn a_running_server_that_can_open_nothing_refuses_what_needs_it_and_goes_on() {
     server.limit_descriptors(before);
     assert_eq!(newcomer.join().unwrap(), 200);
     acme.call("glutton/noop", &json!({})).ok();
+    acme.install(&bench.publisher.package("nuisance"), None).ok();
     send().ok();
     drawn();
     assert_eq!(acme.numbers("granted").len(), 3);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bulla_suite::addons::of_next_version;
 use bulla_suite::component::{DONE, MANIFEST};
 use bulla_suite::patience::timed;
-use bulla_suite::{Bench, Component, Publisher, Reply, Tenant};
+use bulla_suite::{Bench, Component, Data, Publisher, Reply, Server, Tenant, until};
 use serde_json::json;
 
 fn install(bench: &Bench, tenant: &Tenant, component: &Component) -> Reply {
@@ -53,4 +53,46 @@ fn an_answer_that_is_no_json_is_invalid() {
     let acme = bench.tenant("acme");
     install(&bench, &acme, &Component::with_body("(call $ok (i32.const 64) (i32.const 1))")).ok();
     acme.call("raw/go", &json!({})).refused("invalid-output");
+}
+
+/// Minutes of compilation in 200 KB: branches in blocks, where wasmtime's time grows with their square.
+fn long_in_compiling() -> Component {
+    let branches = "block local.get 0 br_if 0 end ".repeat(250_000);
+    Component { fields: format!("(func (param i32) {branches})"), ..Component::with_body(DONE) }
+}
+
+#[test]
+fn a_compilation_is_ended_at_its_deadline_and_leaves_its_place() {
+    let data = Data::init();
+    data.configure("[engine]\ncompile-deadline = '4s'\n");
+    let bench = Bench::on(Server::on(data));
+    let tenants = ["acme", "zenith"].map(|id| bench.tenant(id));
+    // As many as there are places.
+    std::thread::scope(|scope| {
+        for tenant in &tenants {
+            scope.spawn(|| {
+                let (reply, took) = timed(|| install(&bench, tenant, &long_in_compiling()));
+                let problem = reply.refused("limit").to_string();
+                assert!(problem.contains("did not compile within 4 s"), "{problem}");
+                assert!(took < Duration::from_secs(20), "{took:?}");
+            });
+        }
+    });
+    until("no process to compile any more", || (bench.server.children() == 0).then_some(()));
+    install(&bench, &tenants[0], &Component::with_body(DONE)).ok();
+    tenants[0].call("raw/go", &json!({})).ok();
+}
+
+#[test]
+fn a_compilation_has_so_much_memory() {
+    let data = Data::init();
+    data.configure("[engine]\ncompile-memory = '700MiB'\n");
+    let bench = Bench::on(Server::on(data));
+    let acme = bench.tenant("acme");
+    let calls = "call $nothing ".repeat(1_000_000);
+    let bomb = Component { fields: format!("(func $nothing) (func {calls})"), ..Component::with_body(DONE) };
+    let problem = install(&bench, &acme, &bomb).refused("limit").to_string();
+    assert!(problem.contains("does not compile in 700MiB of memory"), "{problem}");
+    install(&bench, &acme, &Component::with_body(DONE)).ok();
+    acme.call("raw/go", &json!({})).ok();
 }

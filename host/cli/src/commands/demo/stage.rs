@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::client::{Client, Request, Token};
+use crate::commands::compile;
 use crate::commands::{block_on, build};
 use crate::context::Context;
 use crate::error::CliError;
@@ -165,7 +166,7 @@ fn start(config: Config, delivery_token: String) -> Result<Running, CliError> {
             // The first try of the first delivery is refused, so that a retry is seen.
             let receiver = Receiver::start(&delivery_token, 1).await.map_err(|error| internal(&error))?;
             let told = move |address| drop(ready.send((address, receiver)));
-            bulla_node::serve(config, told, async { drop(stopping.await) }).await
+            bulla_node::serve(config, Some(compile::program()), told, async { drop(stopping.await) }).await
         })
     });
     match hears.recv() {
