@@ -188,11 +188,6 @@ enum Refusal {
     Wasmtime(String),
 }
 
-/// Loads what this host's own compiler has just made.
-pub(crate) fn adopt(engine: &wasmtime::Engine, code: &[u8]) -> Result<Component, String> {
-    deserialize(engine, code)
-}
-
 /// Checks and loads the same buffer, so that nothing can change between the two.
 fn open(
     engine: &wasmtime::Engine,
@@ -206,13 +201,14 @@ fn open(
     deserialize(engine, code).map_err(Refusal::Wasmtime)
 }
 
+/// Loads what this host's own compiler made: just now, or checked by [`open`].
 #[expect(
     unsafe_code,
     reason = "deserialize runs native code as it is given; this host made it, and nobody else could"
 )]
-fn deserialize(engine: &wasmtime::Engine, code: &[u8]) -> Result<Component, String> {
+pub(crate) fn deserialize(engine: &wasmtime::Engine, code: &[u8]) -> Result<Component, String> {
     // SAFETY: `deserialize` wants bytes that wasmtime's compiler made. They come from it, in this process or over the pipe of
-    // another that runs the same program (`adopt`); or from a file whose MAC, under a key that only this host has, covers all of
+    // another that runs the same program (`compile`); or from a file whose MAC, under a key that only this host has, covers all of
     // them together with the key for this component, this wasmtime and these settings; and this buffer was checked (`open`).
     unsafe { Component::deserialize(engine, code) }.map_err(|error| format!("{error:#}"))
 }

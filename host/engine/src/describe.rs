@@ -1,7 +1,5 @@
 //! Asks a component for its contract.
 
-use std::sync::Arc;
-
 use bulla_base::{Bytes, Code, Coded, Fuel, Limits, Millis, codes};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, LinkerInstance, ResourceType};
@@ -67,9 +65,7 @@ impl Engine {
     /// runs). It runs once on an instance of its own under limits that no caller can widen, and nothing of it is cached or
     /// kept. All that comes out are bytes.
     pub async fn describe_own_build(&self, component: &[u8]) -> Result<Vec<u8>, DescribeError> {
-        let component: Arc<[u8]> = component.into();
-        compile::inspected(self, Arc::clone(&component)).await?;
-        let compiled = compile::uncached(self, component).await?;
+        let compiled = compile::uncached(self, component.into()).await?;
         let mut linker: Linker<Nothing> = self.linker();
         link_nothing(self, &mut linker, &compiled).map_err(incompatible)?;
         let pre = linker.instantiate_pre(&compiled).map_err(incompatible)?;

@@ -51,4 +51,4 @@ pub use requested::{is_free, requested};
 pub use schedule::{HostPrice, SCHEDULE_VERSION};
 pub use trace::Frame;
 pub use wasi::{WasiCallState, WasiState};
-pub use worker::{Worker, work};
+pub use worker::{COMPILE, Worker, work};

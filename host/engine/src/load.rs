@@ -175,10 +175,9 @@ impl Engine {
         linker: &Linker<T>,
         granted: &Granted,
     ) -> Result<Loaded<T>, LoadError> {
-        let bytes: Arc<[u8]> = candidate.component.into();
-        let inspected = compile::inspected(self, Arc::clone(&bytes)).await?;
-        allowed(&inspected, &candidate.requested, granted)?;
-        let (component, source) = compile::cached(self, bytes, &candidate.digest).await?;
+        let allow = |inspected: &Inspected| allowed(inspected, &candidate.requested, granted);
+        let (component, source, inspected) =
+            compile::cached(self, candidate.component.into(), &candidate.digest, allow).await?;
 
         same_imports(self, &component, &inspected)?;
         let mut linker = linker.clone();

@@ -1,17 +1,17 @@
 //! Compilation in a process of its own, which can be stopped. What wasmtime takes to compile a component grows faster than the
-//! component, in more ways than counting its parts foretells: 250,000 branches, 1.5 MB in the file, take it many minutes.
+//! component, in more ways than counting its parts foretells: 250,000 branches, 1.75 MB in the file, take it many minutes.
 
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 
 use bulla_base::Bytes;
-use rayon::ThreadPoolBuilder;
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
+use crate::compile;
 use crate::config::{Allocation, EngineConfig};
 use crate::load::LoadError;
 
@@ -19,10 +19,12 @@ use crate::load::LoadError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Worker {
     pub program: PathBuf,
-    pub argument: &'static str,
     /// Its address space.
     pub memory: Bytes,
 }
+
+/// The one argument of the program, which then does [`work`].
+pub const COMPILE: &str = "compile-component";
 
 /// So that its address space is what it uses: mimalloc would take a gigabyte ahead.
 const ALLOCATOR: (&str, &str) = ("MIMALLOC_DISALLOW_ARENA_ALLOC", "1");
@@ -46,7 +48,7 @@ pub fn work(mut input: impl BufRead, mut output: impl Write) -> Result<(), Strin
         ..EngineConfig::default()
     };
     let threads = usize::try_from(number("threads")).unwrap_or(1);
-    let threads = ThreadPoolBuilder::new().num_threads(threads).build().map_err(|error| error.to_string())?;
+    let threads = compile::threads(threads).map_err(|error| error.to_string())?;
     let code = threads
         .install(|| {
             wasmtime::Engine::new(&config.wasmtime(Allocation::OnDemand))?.precompile_component(&component)
@@ -71,7 +73,7 @@ impl Worker {
         component: &[u8],
     ) -> Result<Vec<u8>, LoadError> {
         let mut process = Command::new(&self.program)
-            .arg(self.argument)
+            .arg(COMPILE)
             .env_clear()
             .envs([ALLOCATOR])
             .stdin(Stdio::piped())

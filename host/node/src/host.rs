@@ -308,7 +308,7 @@ fn engine(
     compiler: Option<PathBuf>,
 ) -> Result<Engine, Failure> {
     let memory = config.engine.compile_memory;
-    let worker = compiler.map(|program| Worker { program, argument: crate::COMPILE, memory });
+    let worker = compiler.map(|program| Worker { program, memory });
     let settings = EngineConfig {
         instances: config.engine.instances,
         memory_slot: config.engine.memory_slot,

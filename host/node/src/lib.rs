@@ -25,7 +25,7 @@ use bulla_base::{Coded, Failure, SystemClock};
 use bulla_engine::{Engine, EngineConfig};
 
 pub use background::Background;
-pub use bulla_engine::{is_free, requested, work};
+pub use bulla_engine::{COMPILE, is_free, requested, work};
 pub use bulla_kernel::audit::{BundleError, BundleSummary, verify_bundle};
 pub use bulla_kernel::grants::Grants;
 pub use bulla_server::{Received, Receiver};
@@ -34,9 +34,6 @@ pub use contract::Contracts;
 pub use host::Host;
 pub use initialise::{Initialised, init};
 pub use serve::{ServerFile, serve};
-
-/// The argument with which a host starts its own program to compile: it does [`work`], and nothing else.
-pub const COMPILE: &str = "compile-component";
 
 /// The contract of one's own build, as JSON: runs the component's `describe` with every import trapping.
 pub async fn describe(component: &[u8]) -> Result<Vec<u8>, Failure> {

@@ -55,7 +55,7 @@ fn an_answer_that_is_no_json_is_invalid() {
     acme.call("raw/go", &json!({})).refused("invalid-output");
 }
 
-/// Minutes of compilation in 200 KB: branches in blocks, where wasmtime's time grows with their square.
+/// Minutes of compilation in 1.75 MB: branches in blocks, where wasmtime's time grows with their square.
 fn long_in_compiling() -> Component {
     let branches = "block local.get 0 br_if 0 end ".repeat(250_000);
     Component { fields: format!("(func (param i32) {branches})"), ..Component::with_body(DONE) }

@@ -15,8 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::client::{Client, Request, Token};
-use crate::commands::compile;
-use crate::commands::{block_on, build};
+use crate::commands::{block_on, build, compile};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::Output;
