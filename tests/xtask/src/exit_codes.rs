@@ -37,6 +37,8 @@ exits! {
     PostgresMissing = 11, "postgres-missing";
     /// PostgreSQL was found and does not start
     PostgresFailed = 12, "postgres-failed";
+    /// The tests write more than the disk has room for
+    NoRoom = 13, "no-room";
     /// A file is not formatted: `cargo xtask fmt`
     Fmt = 20, "fmt";
     /// A rule of the house is broken

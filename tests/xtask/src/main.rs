@@ -11,6 +11,7 @@ mod fuzz;
 mod guests;
 mod postgres;
 mod progress;
+mod room;
 mod soak;
 mod stop;
 mod test;

@@ -12,7 +12,7 @@ use crate::exit_codes::Exit;
 use crate::failure::Failure;
 use crate::postgres::{self, Binaries, Server};
 use crate::progress::seconds;
-use crate::{bench, cargo, guests, stop};
+use crate::{bench, cargo, guests, room, stop};
 
 /// Where the tests find the `bulla` binary.
 pub const BINARY: &str = "BULLA_TEST_BINARY";
@@ -172,6 +172,7 @@ fn clippy(root: &Path) -> Result<(), Failure> {
 
 /// All tests of the workspace, with a PostgreSQL of their own that ends with this function, however it ends.
 fn tests(root: &Path, made: &Made) -> Result<(), Failure> {
+    room::check(&std::env::temp_dir(), room::TESTS)?;
     let server = Server::start(&Binaries::find_or_install()?)?;
     let mut tests = cargo::command(root);
     match cargo::has("nextest") {
