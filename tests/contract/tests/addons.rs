@@ -4,11 +4,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulla_base::{AddonName, Alias, TenantId};
+use bulla_base::{AddonName, Alias, Coded as _, TenantId, codes};
 use bulla_contract::{Bench, on_both};
 use bulla_kernel::addons::{AddonError, Addons, PackageRecord};
 use bulla_kernel::audit::{Audit, DEFAULT_ORIGIN, LogName, Query};
 use bulla_kernel::grants::{Capability, GrantCell, Grants};
+use bulla_store::{Expect, Unit};
+use serde_json::json;
+
+/// How many bytes of a package the room puts into one row.
+const PART: usize = 192 << 10;
+
+bulla_store::table! {
+    PARTS = "addon_part" { digest: text, part: bigint, bytes: text }
+}
 
 fn alias(text: &str) -> Alias {
     Alias::new(text).unwrap()
@@ -78,6 +87,55 @@ async fn what_is_installed_is_found_with_its_bytes_also_after_a_restart() {
         );
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_package_comes_back_whole_whatever_its_size() {
+    on_both(async |bench| {
+        let one = addons(&bench).await;
+        let granted = Grants::default();
+        let rest = package("1.0.0", "").bytes.len();
+        for (version, size) in
+            [rest, PART - 1, PART, PART + 1, 2 * PART, 5 * PART + 7].into_iter().enumerate()
+        {
+            let large = package(&format!("1.{version}.0"), &"x".repeat(size - rest));
+            let done = match version {
+                0 => one.install(&bench.origin("acme"), &acme(), &large, &granted).await,
+                _ => one.upgrade(&bench.origin("acme"), &acme(), &large).await,
+            };
+            assert_eq!(done.unwrap().digest, large.digest);
+            assert_eq!(one.package(&large.digest).await.unwrap(), *large.bytes, "{size} bytes");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_package_that_lost_a_part_or_has_another_is_not_given() {
+    for (damage, told) in
+        [(None, "a part is missing"), (Some("A"), "the bytes have another digest"), (Some("?"), "not Base64")]
+    {
+        on_both(async |bench| {
+            let one = addons(&bench).await;
+            let (origin, large) = (bench.origin("acme"), package("1.0.0", &"x".repeat(2 * PART)));
+            one.install(&origin, &acme(), &large, &Grants::default()).await.unwrap();
+            let id = format!("{}/1", large.digest);
+            let mut unit = Unit::default();
+            match damage {
+                None => unit.remove(&PARTS, &id, 1),
+                Some(bytes) => {
+                    let row = json!({"digest": large.digest, "part": 1, "bytes": bytes.repeat(PART / 3 * 4)});
+                    unit.put(&PARTS, &id, Expect::Version(1), &row);
+                }
+            }
+            unit.record(origin.entry("test.damaged", &id, json!({})));
+            bench.core().await.committer.commit(unit).await.unwrap();
+            let refused = one.package(&large.digest).await.unwrap_err();
+            assert_eq!(refused.code(), codes::STORE_CORRUPT);
+            assert!(refused.to_string().contains(told), "{refused}");
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

@@ -10,9 +10,13 @@ use crate::grants::Grants;
 
 bulla_store::table! {
     pub(super) PACKAGES = "addon_package" {
-        name: text, semver: text, bytes: text, size: bigint, component_digest: text, publisher: text, asked: text,
+        name: text, semver: text, size: bigint, component_digest: text, publisher: text, asked: text,
         stored_ms: bigint,
     }
+}
+
+bulla_store::table! {
+    pub(super) PARTS = "addon_part" { digest: text, part: bigint, bytes: text }
 }
 
 bulla_store::table! {
@@ -28,18 +32,27 @@ bulla_store::table! {
     }
 }
 
+/// How many bytes of a package lie in one row: 256 KiB of Base64. What a connection of SQLite had in hand once, it keeps room for.
+const PART_BYTES: usize = 192 << 10;
+
 #[derive(Serialize)]
 pub(super) struct NewPackageRow {
     pub name: String,
     pub semver: String,
-    /// Base64 (RFC 4648, section 4).
-    pub bytes: String,
     pub size: i64,
     pub component_digest: String,
     pub publisher: String,
     /// [`Grants`] as JSON.
     pub asked: String,
     pub stored_ms: i64,
+}
+
+#[derive(Serialize)]
+pub(super) struct NewPartRow<'a> {
+    pub digest: &'a str,
+    pub part: usize,
+    /// Base64 (RFC 4648, section 4).
+    pub bytes: String,
 }
 
 /// An installation with what its package says. Only the columns of `addon_install` are written back.
@@ -79,6 +92,11 @@ pub(super) struct VersionRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
 pub(super) struct Mark {
     pub version_sum: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct SizeRow {
+    size: i64,
 }
 
 #[derive(sqlx::FromRow)]
@@ -162,16 +180,38 @@ pub(super) async fn has_package(db: &Db, digest: &str) -> Result<bool, StoreErro
 
 /// The bytes of a package, if they still are what their digest says.
 pub(super) async fn bytes(db: &Db, digest: &str) -> Result<Option<Vec<u8>>, StoreError> {
-    const BYTES: Sql = Sql::both("SELECT bytes FROM addon_package WHERE id = $1");
-    let Some(row) = db.fetch_one::<BytesRow>(&BYTES, &[digest.into()]).await? else {
+    const SIZE: Sql = Sql::both("SELECT size FROM addon_package WHERE id = $1");
+    const PART: Sql = Sql::both("SELECT bytes FROM addon_part WHERE id = $1");
+    let corrupt = |what: &str| StoreError::Corrupt(format!("package `{digest}`: {what}"));
+    let Some(SizeRow { size }) = db.fetch_one(&SIZE, &[digest.into()]).await? else {
         return Ok(None);
     };
-    let corrupt = |what: &str| StoreError::Corrupt(format!("package `{digest}`: {what}"));
-    let bytes = STANDARD.decode(row.bytes).map_err(|_| corrupt("not Base64"))?;
+    let size = usize::try_from(size).map_err(|_| corrupt("no size"))?;
+    let mut bytes = Vec::new();
+    for part in 0.. {
+        if bytes.len() >= size {
+            break;
+        }
+        let row: Option<BytesRow> = db.fetch_one(&PART, &[part_id(digest, part).as_str().into()]).await?;
+        let text = row.ok_or_else(|| corrupt("a part is missing"))?.bytes;
+        STANDARD.decode_vec(text, &mut bytes).map_err(|_| corrupt("not Base64"))?;
+    }
     if PackageRecord::digest_of(&bytes) != digest {
         return Err(corrupt("the bytes have another digest"));
     }
     Ok(Some(bytes))
+}
+
+/// The rows that hold the bytes, each with its id.
+pub(super) fn parts(package: &PackageRecord) -> impl Iterator<Item = (String, NewPartRow<'_>)> {
+    package.bytes.chunks(PART_BYTES).enumerate().map(|(part, bytes)| {
+        let row = NewPartRow { digest: &package.digest, part, bytes: STANDARD.encode(bytes) };
+        (part_id(&package.digest, part), row)
+    })
+}
+
+fn part_id(digest: &str, part: usize) -> String {
+    format!("{digest}/{part}")
 }
 
 impl NewPackageRow {
@@ -179,7 +219,6 @@ impl NewPackageRow {
         Ok(Self {
             name: package.name.to_string(),
             semver: package.version.clone(),
-            bytes: STANDARD.encode(&package.bytes),
             size: i64::try_from(package.bytes.len()).unwrap_or(i64::MAX),
             component_digest: package.component_digest.clone(),
             publisher: package.publisher.clone(),

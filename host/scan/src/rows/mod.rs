@@ -27,6 +27,7 @@ const TABLES: &[&str] = &[
     "_sqlx_migrations",
     "addon_install",
     "addon_package",
+    "addon_part",
     "addon_version",
     "approval",
     "approval_open",

@@ -15,9 +15,14 @@ struct Id {
 }
 
 #[derive(sqlx::FromRow)]
-struct BytesRow {
-    bytes: String,
+struct PackageRow {
+    id: String,
     size: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct PartRow {
+    bytes: String,
 }
 
 #[derive(sqlx::FromRow)]
@@ -47,28 +52,36 @@ pub(super) async fn all(desk: &mut Desk<'_>) -> Result<(), ScanError> {
 
 /// One by one: a package may have many megabytes.
 async fn packages(desk: &mut Desk<'_>) -> Result<(), ScanError> {
-    const IDS: &str = "SELECT id FROM addon_package ORDER BY id";
-    const ONE: &str = "SELECT bytes, size FROM addon_package WHERE id = $1";
+    const ALL: &str = "SELECT id, size FROM addon_package ORDER BY id";
+    const PARTS: &str = "SELECT bytes FROM addon_part WHERE digest = $1 ORDER BY part";
     let mut facts = Vec::new();
-    for Id { id } in desk.source.page(IDS, &[]).await? {
+    for PackageRow { id, size } in desk.source.page(ALL, &[]).await? {
         desk.reporter.count_row("addon_package");
-        for BytesRow { bytes, size } in desk.source.page(ONE, &[&id]).await? {
-            let bytes = STANDARD.decode(bytes).unwrap_or_default();
-            let is_whole =
-                hex::encode(Sha256::digest(&bytes)) == id && usize::try_from(size).ok() == Some(bytes.len());
-            if !is_whole {
-                desk.reporter.add(
-                    Kind::Package,
-                    "addon_package",
-                    &id,
-                    "its bytes are not those of its digest",
-                );
-            }
+        let mut bytes = Vec::new();
+        for part in desk.source.page::<PartRow>(PARTS, &[&id]).await? {
+            desk.reporter.count_row("addon_part");
+            bytes.extend(STANDARD.decode(part.bytes).unwrap_or_default());
+        }
+        let is_whole =
+            hex::encode(Sha256::digest(&bytes)) == id && usize::try_from(size).ok() == Some(bytes.len());
+        if !is_whole {
+            desk.reporter.add(Kind::Package, "addon_package", &id, "its bytes are not those of its digest");
         }
         facts.push(Fact::new(Topic::Package, "", &[&id], Mark::Row, &id));
         facts.push(Fact::new(Topic::PackageReference, "", &[&id], Mark::Row, &id));
     }
-    desk.ledger.write(&mut facts).await
+    desk.ledger.write(&mut facts).await?;
+    parts_of_nothing(desk).await
+}
+
+async fn parts_of_nothing(desk: &mut Desk<'_>) -> Result<(), ScanError> {
+    const LEFT: &str =
+        "SELECT id FROM addon_part WHERE digest NOT IN (SELECT id FROM addon_package) ORDER BY id";
+    for Id { id } in desk.source.page(LEFT, &[]).await? {
+        desk.reporter.count_row("addon_part");
+        desk.reporter.add(Kind::Package, "addon_part", &id, "no package has it");
+    }
+    Ok(())
 }
 
 async fn installations(desk: &mut Desk<'_>) -> Result<(), ScanError> {

@@ -238,10 +238,15 @@ async fn a_key_may_run_again_once_its_record_has_expired() {
 async fn a_package_that_is_not_its_digest_or_not_there() {
     after(async |bench| {
         let digest = bench.text("SELECT digest FROM addon_install").await;
-        bench.plant(&format!("UPDATE addon_package SET bytes = 'AAAA' WHERE id = '{digest}'")).await;
+        bench.plant(&format!("UPDATE addon_part SET bytes = 'AAAA' WHERE digest = '{digest}'")).await;
         bench.finds(Kind::Package, "addon_package", &digest).await;
+        bench.plant(&format!("DELETE FROM addon_part WHERE digest = '{digest}'")).await;
+        bench.finds(Kind::Package, "addon_package", &digest).await;
+        let part = format!("{digest}/0");
+        bench.plant(&format!("INSERT INTO addon_part VALUES ('{part}', 1, '{digest}', 0, 'AAAA')")).await;
         bench.plant(&format!("DELETE FROM addon_package WHERE id = '{digest}'")).await;
         bench.finds(Kind::DanglingReference, "addon_install", "acme/einvoice").await;
+        bench.finds(Kind::Package, "addon_part", &part).await;
     })
     .await;
 }

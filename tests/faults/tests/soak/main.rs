@@ -43,6 +43,7 @@ fn nothing_grows_that_does_not_have_to() {
         let pause = (time / 120).clamp(Duration::from_millis(500), Duration::from_secs(5));
         while clock.monotonic() < time && counts.unexpected().is_empty() {
             samples.take(Sample::of(&bench, clock.monotonic()));
+            samples.tell_each_minute(minutes);
             std::thread::sleep(pause);
         }
     });

@@ -62,6 +62,21 @@ impl Samples {
         self.0.push(sample);
     }
 
+    /// Who waits half an hour sees how far it is.
+    pub fn tell_each_minute(&self, of: f64) {
+        let minute = |sample: &Sample| (sample.seconds / 60.0).floor();
+        if let [.., before, last] = self.0.as_slice()
+            && minute(before) < minute(last)
+        {
+            eprintln!(
+                "{:.0} of {of} min · {:.0} MiB of memory, {:.0} MiB of database",
+                minute(last),
+                last.memory_mib,
+                last.database_mib
+            );
+        }
+    }
+
     /// The first third warms up; over the rest nothing grows.
     pub fn are_flat(&self, minutes: f64) {
         let third = self.0.len() / 3;
