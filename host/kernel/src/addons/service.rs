@@ -11,9 +11,7 @@ use super::change::{self, Change, Doing, How};
 use super::error::AddonError;
 use super::model::{Installed, PackageRecord, VersionRecord, check_asked};
 use super::private::Private;
-use super::store::{
-    self, INSTALLS, InstallRow, NewPackageRow, PACKAGES, PARTS, VERSIONS, VersionRow, grants_json,
-};
+use super::store::{self, INSTALLS, InstallRow, VERSIONS, VersionRow, grants_json};
 use super::view::{Cells, Place, View};
 use crate::Core;
 use crate::grants::Grants;
@@ -287,15 +285,7 @@ impl Addons {
             return Ok(());
         }
         let mut unit = Unit::default();
-        unit.put(
-            &PACKAGES,
-            &package.digest,
-            Expect::Absent,
-            &NewPackageRow::new(package, self.core.now_ms())?,
-        );
-        for (id, part) in store::parts(package) {
-            unit.put(&PARTS, &id, Expect::Absent, &part);
-        }
+        store::keep(&mut unit, package, self.core.now_ms())?;
         let detail = json!({"addon": package.name, "version": package.version, "size": package.bytes.len()});
         unit.record(of_tenant(origin, tenant).entry("addon.stored", &package.digest, detail));
         match self.core.committer.commit(unit).await {

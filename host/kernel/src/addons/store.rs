@@ -1,7 +1,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bulla_base::{AddonName, TenantId};
-use bulla_store::{Db, Sql, StoreError};
+use bulla_store::{Db, Expect, Sql, StoreError, Unit};
 use serde::Serialize;
 
 use super::error::AddonError;
@@ -9,14 +9,14 @@ use super::model::{PackageRecord, VersionRecord};
 use crate::grants::Grants;
 
 bulla_store::table! {
-    pub(super) PACKAGES = "addon_package" {
+    PACKAGES = "addon_package" {
         name: text, semver: text, size: bigint, component_digest: text, publisher: text, asked: text,
         stored_ms: bigint,
     }
 }
 
 bulla_store::table! {
-    pub(super) PARTS = "addon_part" { digest: text, part: bigint, bytes: text }
+    PARTS = "addon_part" { digest: text, part: bigint, bytes: text }
 }
 
 bulla_store::table! {
@@ -36,23 +36,23 @@ bulla_store::table! {
 const PART_BYTES: usize = 192 << 10;
 
 #[derive(Serialize)]
-pub(super) struct NewPackageRow {
-    pub name: String,
-    pub semver: String,
-    pub size: i64,
-    pub component_digest: String,
-    pub publisher: String,
+struct NewPackageRow {
+    name: String,
+    semver: String,
+    size: i64,
+    component_digest: String,
+    publisher: String,
     /// [`Grants`] as JSON.
-    pub asked: String,
-    pub stored_ms: i64,
+    asked: String,
+    stored_ms: i64,
 }
 
 #[derive(Serialize)]
-pub(super) struct NewPartRow<'a> {
-    pub digest: &'a str,
-    pub part: usize,
+struct NewPartRow<'a> {
+    digest: &'a str,
+    part: usize,
     /// Base64 (RFC 4648, section 4).
-    pub bytes: String,
+    bytes: String,
 }
 
 /// An installation with what its package says. Only the columns of `addon_install` are written back.
@@ -202,12 +202,15 @@ pub(super) async fn bytes(db: &Db, digest: &str) -> Result<Option<Vec<u8>>, Stor
     Ok(Some(bytes))
 }
 
-/// The rows that hold the bytes, each with its id.
-pub(super) fn parts(package: &PackageRecord) -> impl Iterator<Item = (String, NewPartRow<'_>)> {
-    package.bytes.chunks(PART_BYTES).enumerate().map(|(part, bytes)| {
-        let row = NewPartRow { digest: &package.digest, part, bytes: STANDARD.encode(bytes) };
-        (part_id(&package.digest, part), row)
-    })
+/// The package and its parts, for the unit that brings them.
+pub(super) fn keep(unit: &mut Unit, package: &PackageRecord, stored_ms: i64) -> Result<(), AddonError> {
+    let digest = &package.digest;
+    unit.put(&PACKAGES, digest, Expect::Absent, &NewPackageRow::new(package, stored_ms)?);
+    for (part, bytes) in package.bytes.chunks(PART_BYTES).enumerate() {
+        let row = NewPartRow { digest, part, bytes: STANDARD.encode(bytes) };
+        unit.put(&PARTS, &part_id(digest, part), Expect::Absent, &row);
+    }
+    Ok(())
 }
 
 fn part_id(digest: &str, part: usize) -> String {
@@ -215,7 +218,7 @@ fn part_id(digest: &str, part: usize) -> String {
 }
 
 impl NewPackageRow {
-    pub fn new(package: &PackageRecord, stored_ms: i64) -> Result<Self, AddonError> {
+    fn new(package: &PackageRecord, stored_ms: i64) -> Result<Self, AddonError> {
         Ok(Self {
             name: package.name.to_string(),
             semver: package.version.clone(),
