@@ -187,14 +187,13 @@ pub(super) async fn bytes(db: &Db, digest: &str) -> Result<Option<Vec<u8>>, Stor
         return Ok(None);
     };
     let size = usize::try_from(size).map_err(|_| corrupt("no size"))?;
-    let mut bytes = Vec::new();
-    for part in 0.. {
-        if bytes.len() >= size {
-            break;
-        }
+    // Part by part: rows that were read ahead would be as much again as the package.
+    let (mut bytes, mut part) = (Vec::new(), 0);
+    while bytes.len() < size {
         let row: Option<BytesRow> = db.fetch_one(&PART, &[part_id(digest, part).as_str().into()]).await?;
         let text = row.ok_or_else(|| corrupt("a part is missing"))?.bytes;
         STANDARD.decode_vec(text, &mut bytes).map_err(|_| corrupt("not Base64"))?;
+        part += 1;
     }
     if PackageRecord::digest_of(&bytes) != digest {
         return Err(corrupt("the bytes have another digest"));

@@ -1,4 +1,4 @@
--- `digest/part`: the bytes of a package, in parts. No statement then carries a long text, and no connection keeps room for one.
+-- `digest/part`: the bytes of a package, in parts, so that who reads one never has a long text in hand. A package from before lies in one.
 CREATE TABLE addon_part (
     id TEXT PRIMARY KEY,
     version INTEGER NOT NULL,
