@@ -36,8 +36,12 @@ pub fn may_mount(name: &str, skip: &str) -> bool {
     };
     let mut inside = Command::new("unshare");
     inside.args(*way).arg(std::env::current_exe().unwrap()).args(["--exact", name, "--nocapture"]);
-    let status = inside.env(INSIDE, "1").status().unwrap();
-    assert!(status.success(), "inside the namespace: {status}");
+    let output = inside.env(INSIDE, "1").output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    eprint!("{told}");
+    // Once more at the end, beneath the server's long log.
+    let panic = told.lines().skip_while(|line| !line.contains("panicked at")).take(4).collect::<Vec<_>>();
+    assert!(output.status.success(), "inside the namespace, {}: {}", output.status, panic.join("\n"));
     false
 }
 
