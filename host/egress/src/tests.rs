@@ -297,7 +297,10 @@ async fn a_receiver_that_does_not_answer_is_unavailable() {
     let torn =
         receiver::plain(|_| async { b"HTTP/1.1 200 X\r\ncontent-length: 10\r\n\r\nhalf".to_vec() }).await;
     assert!(is_unavailable(&egress().send(to(&torn)).await));
-    let refusing = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // Taken, and nobody listens.
+    let bound = tokio::net::TcpSocket::new_v4().unwrap();
+    bound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let refusing = bound.local_addr().unwrap();
     let origin = format!("http://{refusing}");
     let result = egress().send(request(&origin, &origin)).await;
     let Err(EgressError::Unavailable { reason, .. }) = result else { panic!("{result:?}") };

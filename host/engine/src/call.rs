@@ -48,7 +48,7 @@ pub async fn run<T: CallState>(
     loaded: &Loaded<T>,
     entry: Entry,
     name: &str,
-    input: Vec<u8>,
+    input: &[u8],
     limits: &Limits,
     state: T,
 ) -> (Outcome, Usage, T) {
@@ -61,7 +61,7 @@ pub async fn run<T: CallState>(
         _ if size > limits.input => refuse(engine, limits, state, too_big("input", limits.input)),
         None => refuse(engine, limits, state, no_jobs()),
         Some(export) => {
-            let invocation = Invocation::Run { export, name, input: &input };
+            let invocation = Invocation::Run { export, name, input };
             execute(engine, loaded.pre(), invocation, limits, state).await
         }
     };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use wasmtime::component::Component;
 
 use crate::cache::{self, CacheKey, CodeSource, WASMTIME_VERSION};
@@ -15,7 +16,13 @@ use crate::inspect::Inspected;
 use crate::load::LoadError;
 use crate::worker::Worker;
 
+/// How long a load waits for a place before it is `unavailable`.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 pub(crate) struct Compiler {
+    /// For what takes as long as its size and no longer: counting what a component holds, and taking code that is there already. None
+    /// of it waits behind a compilation.
+    readers: Arc<Semaphore>,
     places: Arc<Semaphore>,
     by: By,
     deadline: Duration,
@@ -36,8 +43,8 @@ impl Compiler {
                 By::Threads(Arc::new(threads.map_err(|error| EngineError::Thread(error.to_string()))?))
             }
         };
-        let places = Arc::new(Semaphore::new(config.compile_at_once.max(1)));
-        Ok(Self { places, by, deadline: config.compile_deadline })
+        let places = || Arc::new(Semaphore::new(config.compile_at_once.max(1)));
+        Ok(Self { readers: places(), places: places(), by, deadline: config.compile_deadline })
     }
 }
 
@@ -50,7 +57,7 @@ pub(crate) fn threads(number: usize) -> Result<ThreadPool, ThreadPoolBuildError>
 /// Held while something is compiled or loaded.
 type Place = OwnedSemaphorePermit;
 
-/// Inspected, allowed, and then taken from the cache, or compiled and put there: all in one place, and within one deadline.
+/// Inspected, allowed, and then taken from the cache, or compiled and put there.
 pub(crate) async fn cached(
     engine: &Engine,
     component: Arc<[u8]>,
@@ -58,30 +65,58 @@ pub(crate) async fn cached(
     allow: impl FnOnce(&Inspected) -> Result<(), LoadError>,
 ) -> Result<(Component, CodeSource, Inspected), LoadError> {
     let key = CacheKey::new(engine.wasmtime(), digest, WASMTIME_VERSION);
-    placed(engine, async |place| {
+    let Compiler { readers, places, .. } = engine.compiler();
+    let (inspected, found) = placed(engine, readers, async |place| {
         let (inspected, place) = inspect(engine, &component, place).await?;
         allow(&inspected)?;
-        let (cache, wasmtime, of) = (Arc::clone(engine.cache()), engine.wasmtime().clone(), key.clone());
-        let (found, place) = blocking(place, move || cache.get(&wasmtime, &of)).await?;
-        if let Some(component) = found {
-            return Ok((component, CodeSource::Cached, inspected));
-        }
-        let (code, place) = compile(engine, component, place).await?;
-        let (cache, wasmtime) = (Arc::clone(engine.cache()), engine.wasmtime().clone());
-        let load = move || {
-            let component = cache::deserialize(&wasmtime, &code)?;
-            cache.put(&key, &code);
-            Ok(component)
-        };
-        let component = blocking(place, load).await?.0.map_err(LoadError::Compile)?;
-        Ok((component, CodeSource::Compiled, inspected))
+        Ok((inspected, kept(engine, &key, place).await?.0))
     })
-    .await
+    .await?;
+    if let Some(component) = found {
+        return Ok((component, CodeSource::Cached, inspected));
+    }
+    let (component, source) = placed(engine, places, async |place| {
+        // Whoever had the place before may have compiled the same.
+        let (found, place) = kept(engine, &key, place).await?;
+        match found {
+            Some(component) => Ok((component, CodeSource::Cached)),
+            None => Ok((compiled(engine, component, key, place).await?, CodeSource::Compiled)),
+        }
+    })
+    .await?;
+    Ok((component, source, inspected))
+}
+
+/// What the cache has under this key.
+async fn kept(
+    engine: &Engine,
+    key: &CacheKey,
+    place: Place,
+) -> Result<(Option<Component>, Place), LoadError> {
+    let (cache, wasmtime, key) = (Arc::clone(engine.cache()), engine.wasmtime().clone(), key.clone());
+    blocking(place, move || cache.get(&wasmtime, &key)).await
+}
+
+/// Compiled, and kept under this key.
+async fn compiled(
+    engine: &Engine,
+    component: Arc<[u8]>,
+    key: CacheKey,
+    place: Place,
+) -> Result<Component, LoadError> {
+    let (code, place) = compile(engine, component, place).await?;
+    let (cache, wasmtime) = (Arc::clone(engine.cache()), engine.wasmtime().clone());
+    let load = move || {
+        let component = cache::deserialize(&wasmtime, &code)?;
+        cache.put(&key, &code);
+        Ok(component)
+    };
+    blocking(place, load).await?.0.map_err(LoadError::Compile)
 }
 
 /// Inspected and compiled, and not kept.
 pub(crate) async fn uncached(engine: &Engine, component: Arc<[u8]>) -> Result<Component, LoadError> {
-    placed(engine, async |place| {
+    placed(engine, &engine.compiler().places, async |place| {
         let (_, place) = inspect(engine, &component, place).await?;
         let (code, place) = compile(engine, component, place).await?;
         let wasmtime = engine.wasmtime().clone();
@@ -112,17 +147,17 @@ async fn compile(engine: &Engine, component: Arc<[u8]>, place: Place) -> Result<
     Ok((code.map_err(|error| LoadError::Compile(format!("{error:#}")))?, place))
 }
 
-/// Does `work` when a place is free, and waits for both no longer than the deadline.
+/// Does `work` within the deadline, in a place. That none came free says nothing about the component.
 async fn placed<R, W: Future<Output = Result<R, LoadError>>>(
     engine: &Engine,
+    places: &Arc<Semaphore>,
     work: impl FnOnce(Place) -> W,
 ) -> Result<R, LoadError> {
-    let Compiler { places, deadline: after, .. } = engine.compiler();
-    let all = async {
-        let place = Arc::clone(places).acquire_owned().await;
-        work(place.map_err(|error| LoadError::Compile(error.to_string()))?).await
-    };
-    tokio::time::timeout(*after, all).await.map_err(|_| LoadError::CompileTimeout { after: *after })?
+    let place = timeout(PATIENCE, Arc::clone(places).acquire_owned()).await;
+    let place = place.map_err(|_| LoadError::NoPlace { after: PATIENCE })?;
+    let work = work(place.map_err(|error| LoadError::Compile(error.to_string()))?);
+    let after = engine.compiler().deadline;
+    timeout(after, work).await.map_err(|_| LoadError::CompileTimeout { after })?
 }
 
 /// On a blocking thread, which cannot be stopped: it holds the place until it ends, even when nobody waits for it any more.

@@ -48,12 +48,14 @@ pub enum LoadError {
     CompileMemory { limit: Bytes },
     #[error("the process that compiles did not start: {0}")]
     NoCompiler(String),
+    #[error("other components were loaded for {} s without a break", after.as_secs_f32())]
+    NoPlace { after: Duration },
 }
 
 impl LoadError {
     /// True where another try may end differently: the machine was busy.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::CompileTimeout { .. } | Self::NoCompiler(_))
+        matches!(self, Self::CompileTimeout { .. } | Self::NoCompiler(_) | Self::NoPlace { .. })
     }
 }
 
@@ -80,7 +82,7 @@ impl Coded for LoadError {
             Self::Inspect(InspectError::TooMuch { .. } | InspectError::Uncounted { .. })
             | Self::CompileTimeout { .. }
             | Self::CompileMemory { .. } => codes::LIMIT,
-            Self::NoCompiler(_) => codes::UNAVAILABLE,
+            Self::NoCompiler(_) | Self::NoPlace { .. } => codes::UNAVAILABLE,
             Self::Inspect(_) | Self::Incompatible(_) | Self::Compile(_) => codes::INCOMPATIBLE,
         }
     }

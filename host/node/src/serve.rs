@@ -138,7 +138,10 @@ fn server_config(config: &Config) -> Result<ServerConfig, Failure> {
         max_header: server.headers,
         header_timeout: server.header_timeout,
         max_body: server.body,
+        max_package_body: server.package_body,
+        body_memory: server.body_memory,
         body_timeout: server.body_timeout,
+        package_timeout: server.package_timeout,
         idle_timeout: server.idle_timeout,
         shutdown_grace: server.drain,
         ..ServerConfig::default()

@@ -12,38 +12,61 @@ use parking_lot::Mutex;
 
 #[derive(Default)]
 pub struct Storage {
-    used: Mutex<HashMap<TenantId, u64>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    used: Sums,
+    /// What was committed since the last look began, which may have seen it or not. Until the next one it counts twice rather than not.
+    since: Sums,
+}
+
+type Sums = HashMap<TenantId, u64>;
+
+fn add(sums: &mut Sums, tenant: &TenantId, bytes: u64) {
+    let sum = sums.entry(tenant.clone()).or_default();
+    *sum = sum.saturating_add(bytes);
 }
 
 impl Storage {
     /// Waiting jobs and approvals and the stored responses, of all tenants.
     pub async fn refresh(&self, rooms: &Rooms, idempotency: &Idempotency) -> Result<(), Failure> {
+        self.known.lock().since.clear();
         let looks = [
             rooms.jobs.all_waiting_bytes().await.map_err(|error| error.failure())?,
             rooms.approvals.all_waiting_bytes().await.map_err(|error| error.failure())?,
             idempotency.kept().await.map_err(|error| error.failure())?,
         ];
-        let mut used: HashMap<TenantId, u64> = HashMap::new();
+        let mut used = Sums::new();
         for (tenant, bytes) in looks.into_iter().flatten() {
-            let sum = used.entry(tenant).or_default();
-            *sum = sum.saturating_add(bytes.0);
+            add(&mut used, &tenant, bytes.0);
         }
-        *self.used.lock() = used;
+        self.known.lock().looked(used);
         Ok(())
     }
 
     /// What the tenant may keep beyond what it keeps already.
     pub fn left(&self, tenant: &TenantId, limit: Bytes) -> Bytes {
-        Bytes(limit.0.saturating_sub(self.used.lock().get(tenant).copied().unwrap_or(0)))
+        Bytes(limit.0.saturating_sub(self.known.lock().used.get(tenant).copied().unwrap_or(0)))
     }
 
     /// A call of this node committed this much.
     pub fn add(&self, tenant: &TenantId, bytes: Bytes) {
         if bytes.0 > 0 {
-            let mut used = self.used.lock();
-            let sum = used.entry(tenant.clone()).or_default();
-            *sum = sum.saturating_add(bytes.0);
+            let mut known = self.known.lock();
+            add(&mut known.used, tenant, bytes.0);
+            add(&mut known.since, tenant, bytes.0);
         }
+    }
+}
+
+impl Known {
+    fn looked(&mut self, mut used: Sums) {
+        for (tenant, bytes) in &self.since {
+            add(&mut used, tenant, *bytes);
+        }
+        self.used = used;
     }
 }
 
@@ -61,5 +84,16 @@ mod tests {
         assert_eq!(storage.left(&acme, Bytes(100)), Bytes(0));
         assert_eq!(storage.left(&acme, Bytes(150)), Bytes(10));
         assert_eq!(storage.left(&globex, Bytes(100)), Bytes(100));
+    }
+
+    #[test]
+    fn what_is_committed_during_a_look_is_not_forgotten_by_it() {
+        let acme: TenantId = "acme".parse().unwrap();
+        let storage = Storage::default();
+        storage.add(&acme, Bytes(70));
+        storage.known.lock().since.clear();
+        storage.add(&acme, Bytes(20));
+        storage.known.lock().looked([(acme.clone(), 70)].into());
+        assert_eq!(storage.left(&acme, Bytes(100)), Bytes(10));
     }
 }

@@ -21,6 +21,8 @@ pub struct ServerConfig {
     pub idle_timeout: Millis,
     /// A request's body.
     pub max_body: Bytes,
+    /// Bytes of all requests' bodies that are held at a time. A tenant may hold as much as is free besides, so one alone half of it.
+    pub body_memory: Bytes,
     /// From the request's headers to the last byte of its body.
     pub body_timeout: Millis,
     /// The body of a request that carries a package, in Base64.
@@ -39,6 +41,7 @@ impl Default for ServerConfig {
             header_timeout: Millis(30_000),
             idle_timeout: Millis(60_000),
             max_body: Bytes(8 << 20),
+            body_memory: Bytes(256 << 20),
             body_timeout: Millis(30_000),
             max_package_body: Bytes(96 << 20),
             package_timeout: Millis(300_000),
@@ -53,6 +56,8 @@ pub enum InvalidConfig {
     Zero(&'static str),
     #[error("`max-header` is `{0}`; it must be within 8KiB to 1MiB")]
     Header(Bytes),
+    #[error("`body-memory` is `{0}`; it must be twice the largest body at least, which is `{1}`")]
+    BodyMemory(Bytes, Bytes),
 }
 
 impl bulla_base::Coded for InvalidConfig {
@@ -77,6 +82,10 @@ impl ServerConfig {
         if let Some((name, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
             return Err(InvalidConfig::Zero(name));
         }
+        let largest = self.max_body.max(self.max_package_body);
+        if self.body_memory.get() / 2 < largest.get() {
+            return Err(InvalidConfig::BodyMemory(self.body_memory, largest));
+        }
         if !(8 << 10..=1 << 20).contains(&self.max_header.get()) {
             return Err(InvalidConfig::Header(self.max_header));
         }
@@ -100,5 +109,7 @@ mod tests {
         assert_eq!(none.check(), Err(InvalidConfig::Zero("max-connections")));
         let small = ServerConfig { max_header: Bytes(100), ..Default::default() };
         assert_eq!(small.check(), Err(InvalidConfig::Header(Bytes(100))));
+        let tight = ServerConfig { body_memory: Bytes(191 << 20), ..Default::default() };
+        assert_eq!(tight.check(), Err(InvalidConfig::BodyMemory(Bytes(191 << 20), Bytes(96 << 20))));
     }
 }

@@ -11,10 +11,11 @@ use bulla_kernel::origin::Origin;
 use bulla_kernel::ports::Principal;
 use http::header;
 use http::request::Parts;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 
 use crate::endpoint::App;
+use crate::intake::Share;
 use crate::problem::{internal, invalid};
 use crate::services::Services;
 
@@ -23,6 +24,8 @@ pub struct Context {
     pub(crate) parts: Parts,
     pub(crate) params: Vec<(String, String)>,
     pub(crate) body: Body,
+    /// The body's bytes, held as long as the handler runs: also where the client has gone away.
+    pub(crate) share: Share,
     pub(crate) max_body: Bytes,
     pub(crate) body_timeout: Duration,
     /// The request's trace; also in the origin.
@@ -99,24 +102,16 @@ impl Context {
             let message = "send the body as `Content-Type: application/json`";
             return Err(Failure::new(codes::UNSUPPORTED_MEDIA_TYPE, message));
         }
-        let limit = self.max_body;
-        let too_large = || Failure::new(codes::TOO_LARGE, format!("the body is larger than {limit}"));
+        let limit = self.max_body.get();
         let announced = self.parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-        if announced.and_then(|text| text.parse::<u64>().ok()).is_some_and(|bytes| bytes > limit.get()) {
-            return Err(too_large());
+        let announced = announced.and_then(|text| text.parse::<u64>().ok());
+        if announced.is_some_and(|bytes| bytes > limit) {
+            return Err(too_large(limit));
         }
-        let body = std::mem::take(&mut self.body);
-        let body = Limited::new(body, usize::try_from(limit.get()).unwrap_or(usize::MAX));
-        let read = tokio::time::timeout(self.body_timeout, body.collect()).await;
-        let late = |_| Failure::new(codes::REQUEST_TIMEOUT, codes::REQUEST_TIMEOUT.title);
-        let collected = read.map_err(late)?.map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                too_large()
-            } else {
-                invalid("the body ended before its end")
-            }
-        })?;
-        Ok(collected.to_bytes().into())
+        let mut body = std::mem::take(&mut self.body);
+        let read = collect(&mut body, announced.unwrap_or(limit), &mut self.share);
+        let read = tokio::time::timeout(self.body_timeout, read).await;
+        read.map_err(|_| Failure::new(codes::REQUEST_TIMEOUT, codes::REQUEST_TIMEOUT.title))?
     }
 
     fn is_json(&self) -> bool {
@@ -131,6 +126,30 @@ impl Context {
         });
         media.trim().eq_ignore_ascii_case("application/json") && utf8
     }
+}
+
+/// The body in one piece of memory, which is counted as it grows: no more than twice what has come.
+async fn collect(body: &mut Body, limit: u64, share: &mut Share) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| invalid("the body ended before its end"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        let (held, needed) = (bytes.capacity() as u64, (bytes.len() + data.len()) as u64);
+        if needed > limit {
+            return Err(too_large(limit));
+        }
+        if needed > held {
+            let room = needed.max(held * 2).min(limit);
+            share.grow(room - held)?;
+            bytes.reserve_exact(usize::try_from(room).unwrap_or(usize::MAX) - bytes.len());
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
+}
+
+fn too_large(limit: u64) -> Failure {
+    Failure::new(codes::TOO_LARGE, format!("the body is larger than {}", Bytes(limit)))
 }
 
 /// What a parser says may quote the input.

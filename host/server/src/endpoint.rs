@@ -15,6 +15,7 @@ use crate::config::ServerConfig;
 use crate::connection::InFlight;
 use crate::context::{Caller, Context};
 use crate::envelope::{self, Reply};
+use crate::intake::Intake;
 use crate::problem::{internal, invalid};
 use crate::refusals::Refusals;
 use crate::route::{Access, Route, Upload, Weight};
@@ -27,6 +28,7 @@ pub(crate) struct App {
     pub services: Arc<Services>,
     pub config: ServerConfig,
     pub openapi: Bytes,
+    intake: Arc<Intake>,
     refusals: Refusals,
 }
 
@@ -39,6 +41,7 @@ pub(crate) fn routes_on(routes: Vec<Route>, services: Arc<Services>, config: Ser
     let app = Arc::new(App {
         refusals: Refusals::new(services.audit_sink.clone()),
         openapi: openapi::document(&routes).to_string().into(),
+        intake: Intake::new(config.body_memory),
         services,
         config,
     });
@@ -139,7 +142,8 @@ async fn handle(
     };
     let body_timeout = body_timeout.duration();
     let (params, trace) = (params?, trace.id);
-    (route.handler)(Context { app, parts, params, body, max_body, body_timeout, trace, caller }).await
+    let share = app.intake.share(caller.as_ref().and_then(|caller| caller.origin.tenant.clone()));
+    (route.handler)(Context { app, parts, params, body, share, max_body, body_timeout, trace, caller }).await
 }
 
 fn tenant(route: &Route, params: &[(String, String)]) -> Result<Option<TenantId>, Failure> {

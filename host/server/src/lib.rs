@@ -13,6 +13,7 @@ mod context;
 mod endpoint;
 mod envelope;
 mod health;
+mod intake;
 mod metrics;
 mod openapi;
 mod problem;

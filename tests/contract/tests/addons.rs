@@ -64,6 +64,16 @@ async fn events(bench: &Bench, tenant: &str) -> Vec<String> {
     entries.iter().map(|entry| entry.body["event"].as_str().unwrap().to_owned()).collect()
 }
 
+/// A look gives up after a second of real time, which a busy machine may need.
+async fn refreshed(addons: &Addons) {
+    for _ in 0..20 {
+        if addons.refresh().await.is_ok() {
+            return;
+        }
+    }
+    addons.refresh().await.unwrap();
+}
+
 #[tokio::test]
 async fn what_is_installed_is_found_with_its_bytes_also_after_a_restart() {
     on_both(async |bench| {
@@ -221,14 +231,14 @@ async fn a_grant_counts_at_once_here_and_with_the_next_refresh_elsewhere() {
         one.grant(&origin, &acme(), &addon(), &sequences(&["b"])).await.unwrap();
         assert!(!allows(&here, "a") && allows(&here, "b"));
         assert!(allows(&there, "a") && !allows(&there, "b"));
-        two.refresh().await.unwrap();
+        refreshed(&two).await;
         assert!(!allows(&there, "a") && allows(&there, "b"));
 
         let unasked = one.grant(&origin, &acme(), &addon(), &sequences(&["b", "z"])).await;
         assert!(matches!(unasked, Err(AddonError::NotAsked { what }) if what == "sequence z"));
         one.disable(&origin, &acme(), &addon()).await.unwrap();
         assert!(!allows(&here, "b") && !one.get(&acme(), &addon()).unwrap().enabled);
-        two.refresh().await.unwrap();
+        refreshed(&two).await;
         assert!(!allows(&there, "b"));
         one.enable(&origin, &acme(), &addon()).await.unwrap();
         one.enable(&origin, &acme(), &addon()).await.unwrap();
@@ -279,7 +289,7 @@ async fn without_word_from_the_database_nothing_is_found_and_running_calls_lose_
         assert!(cut_off.refresh().await.is_err());
         assert_eq!(allows(&held, "a"), !bench.is_postgres());
         assert_eq!(cut_off.find(&acme(), &addon()).is_err(), bench.is_postgres());
-        one.refresh().await.unwrap();
+        refreshed(&one).await;
         assert!(allows(&one.get(&acme(), &addon()).unwrap().grants, "a"));
     })
     .await;

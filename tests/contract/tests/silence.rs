@@ -16,9 +16,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-const ANSWER: Duration = Duration::from_millis(400);
+const ANSWER: Duration = Duration::from_millis(2_000);
 /// Beyond the answer, and the time in which a connection is looked for.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Hands on what is said on each connection, until the connections of its time are cut off without a word.
 struct Line {
@@ -62,11 +62,14 @@ fn unit() -> Unit {
 }
 
 /// Takes so long that the line can be cut meanwhile.
-const SLOWLY: Sql = Sql::both("SELECT CAST(1 AS BIGINT) AS n FROM pg_sleep(0.2)");
+const SLOWLY: Sql = Sql::both("SELECT CAST(1 AS BIGINT) AS n FROM pg_sleep(0.7)");
+const UNDER_WAY: Sql = Sql::both(
+    "SELECT COUNT(*) AS n FROM pg_stat_activity \
+     WHERE datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()",
+);
 
 #[derive(sqlx::FromRow)]
 struct One {
-    #[expect(dead_code, reason = "that it came is all there is to see")]
     n: i64,
 }
 
@@ -88,6 +91,11 @@ impl Journal for Slow {
     }
 }
 
+/// Until the server is at it.
+async fn is_under_way(direct: &Db) {
+    while direct.fetch_one::<One>(&UNDER_WAY, &[]).await.unwrap().is_none_or(|one| one.n == 0) {}
+}
+
 async fn goes_on(committer: &Committer, db: &Db) {
     let back = async { while committer.commit(unit()).await.is_err() || read(db).await.is_err() {} };
     timeout(Duration::from_secs(60), back).await.unwrap();
@@ -97,6 +105,7 @@ async fn goes_on(committer: &Committer, db: &Db) {
 async fn a_server_that_falls_silent_is_unavailable_and_the_node_goes_on_when_it_is_back() {
     on_postgres(&async |bench: Bench| {
         let url = bench.postgres().unwrap();
+        let direct = bench.db().await;
         let (before, rest) = url.split_once('@').unwrap();
         let (server, name) = rest.split_once('/').unwrap();
         let line = Line::to(server.to_owned()).await;
@@ -109,7 +118,7 @@ async fn a_server_that_falls_silent_is_unavailable_and_the_node_goes_on_when_it_
         for reads in [true, false, true] {
             goes_on(&committer, &db).await;
             let cut = async {
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                is_under_way(&direct).await;
                 line.cut();
             };
             let work = async { if reads { read(&db).await } else { committer.commit(unit()).await } };

@@ -39,8 +39,8 @@ pub enum Tried {
     Refused(Reply),
 }
 
-/// Codes after which a client tries again with the same key.
-const AGAIN: &[&str] = &["unavailable", "internal", "busy", "idempotency-in-flight"];
+/// Codes after which a client tries again with the same key. A call that ran out of time on a busy machine left nothing.
+const AGAIN: &[&str] = &["unavailable", "internal", "busy", "deadline", "idempotency-in-flight"];
 
 /// The host's code, also where the addon passes it on.
 fn code(reply: &Reply) -> &str {

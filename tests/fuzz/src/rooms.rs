@@ -159,7 +159,7 @@ impl House {
             self.rng.restart(if keep { self.kept.fetch_add(1, Ordering::Relaxed) } else { 1 });
             let state = HostState::new(self.new_call(limits), self.rooms.clone(), WasiState::default());
             let (outcome, mut usage, state) =
-                run(&self.engine, loaded, Entry::Action, "go", input.to_vec(), limits, state).await;
+                run(&self.engine, loaded, Entry::Action, "go", input, limits, state).await;
             within(&usage);
             usage.elapsed = Default::default();
             let (mut call, log) = state.into_parts();

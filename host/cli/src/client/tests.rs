@@ -96,7 +96,10 @@ fn what_is_no_bulla_server_is_told_apart() {
 
 #[test]
 fn a_closed_port_is_unreachable() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // The near port of a connection: it is taken, and nobody listens.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let port = taken.local_addr().unwrap().port();
     let error = client(format!("http://127.0.0.1:{port}").parse().unwrap()).get(&["healthz"]).unwrap_err();
     assert!(matches!(error, CliError::Unreachable { .. }), "{error:?}");
     assert_eq!(error.exit(), Exit::ServerUnreachable);

@@ -125,7 +125,7 @@ async fn an_addon_without_jobs_has_none_to_run() {
     let engine = engine();
     let loaded = load(&engine, &Guest { body: "(call $done)", ..Guest::default() }).await.unwrap();
     assert!(!loaded.has_jobs());
-    let (outcome, _, _) = run(&engine, &loaded, Entry::Job, "go", vec![], &limits(), State::default()).await;
+    let (outcome, _, _) = run(&engine, &loaded, Entry::Job, "go", &[], &limits(), State::default()).await;
     let Outcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
     assert_eq!(failure.kind, FailureKind::Incompatible);
 }

@@ -280,7 +280,7 @@ pub async fn call_with(
     input: Vec<u8>,
     state: State,
 ) -> Ran {
-    let (outcome, usage, state) = run(engine, loaded, Entry::Action, "go", input, limits, state).await;
+    let (outcome, usage, state) = run(engine, loaded, Entry::Action, "go", &input, limits, state).await;
     Ran { outcome, usage, effects: state.effects }
 }
 

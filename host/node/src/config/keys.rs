@@ -34,9 +34,24 @@ pub const KEYS: &[Key] = &[
         "Address and port. Port 0 takes a free one, written to `server.json` in the data directory.",
     ),
     text("server.body", "8MiB", "The largest request body; beyond it `too-large`."),
+    text(
+        "server.package-body",
+        "96MiB",
+        "The largest request body that carries a package, in Base64; beyond it `too-large`.",
+    ),
+    text(
+        "server.body-memory",
+        "256MiB",
+        "Request bodies that are held at a time, all together: at least twice the largest one. A tenant may hold as much as is free besides, so one alone half of it; beyond that `busy`.",
+    ),
     text("server.headers", "32KiB", "All headers of a request together."),
     text("server.header-timeout", "10s", "How long a client may take to send its headers."),
     text("server.body-timeout", "30s", "How long a client may take to send its body."),
+    text(
+        "server.package-timeout",
+        "300s",
+        "How long a client may take to send a body that carries a package.",
+    ),
     text(
         "server.idle-timeout",
         "60s",
@@ -80,7 +95,7 @@ pub const KEYS: &[Key] = &[
     text(
         "engine.compile-deadline",
         "120s",
-        "The longest that a caller waits for the compilation of one component, its turn included; beyond it `limit`, and the process that compiles is ended.",
+        "How long the compilation of one component may take; beyond it `limit`, and the process that compiles is ended. There are two at a time: who waits ten seconds for its turn is `unavailable`, and what is compiled already waits for nobody.",
     ),
     text(
         "engine.compile-memory",

@@ -40,9 +40,12 @@ pub struct Data {
 pub struct Server {
     pub listen: SocketAddr,
     pub body: Bytes,
+    pub package_body: Bytes,
+    pub body_memory: Bytes,
     pub headers: Bytes,
     pub header_timeout: Millis,
     pub body_timeout: Millis,
+    pub package_timeout: Millis,
     pub idle_timeout: Millis,
     pub connections: u32,
     pub drain: Millis,

@@ -101,6 +101,10 @@ impl Dispatcher {
 
     /// Code that may not run is refused, and the tenant's log says so.
     async fn refused_code(&self, request: &CallRequest, installed: &Installed, failure: Failure) -> Failure {
+        // The host's own trouble is no word about the addon.
+        if failure.code == codes::UNAVAILABLE {
+            return failure;
+        }
         // A flood of calls that are refused is no flood of entries.
         let limits = self.quotas.limits(&request.tenant, None).complete();
         let _permit = match self.admission.admit(&request.tenant, &limits, PATIENCE).await {

@@ -52,7 +52,7 @@ impl Dispatcher {
             &ready.active.loaded,
             ready.entry,
             request.entry.as_str(),
-            request.input.clone(),
+            &request.input,
             &ready.limits,
             state,
         )

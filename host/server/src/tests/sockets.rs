@@ -1,6 +1,7 @@
 //! Slow, large, silent and impatient clients, over real sockets.
 
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bulla_base::{Bytes, Millis};
@@ -44,13 +45,34 @@ impl Server {
         TcpStream::connect(self.address).await.unwrap()
     }
 
+    /// Waits until so many calls have come to the script.
+    async fn called(&self, calls: usize) {
+        let come = async {
+            while self.bench.script.asked.lock().len() < calls {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(LONG, come).await.expect("the call runs");
+    }
+
     /// A POST to the action, whose body is still to come.
     fn call_head(&self, length: usize) -> String {
         let token = &self.bench.ada;
-        format!(
-            "POST {SUBMIT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
-        )
+        head(SUBMIT, token, length)
     }
+
+    /// A whole call with a body of so many bytes, on a connection of its own.
+    async fn whole(&self, head: &str, length: usize) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(format!("{head}{:>length$}", "{}").as_bytes()).await.unwrap();
+        first(&mut stream).await
+    }
+}
+
+fn head(path: &str, token: &str, length: usize) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    )
 }
 
 /// What comes until the server closes, within `LONG`.
@@ -103,12 +125,12 @@ async fn a_connection_that_says_nothing_is_closed() {
 
 #[tokio::test]
 async fn a_kept_connection_is_closed_when_nothing_comes() {
-    let server = Server::start(ServerConfig { idle_timeout: Millis(300), ..Default::default() }).await;
+    let server = Server::start(ServerConfig { idle_timeout: Millis(2_000), ..Default::default() }).await;
     let mut kept = server.connect().await;
     for _ in 0..3 {
         kept.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         assert!(first(&mut kept).await.starts_with("HTTP/1.1 200"));
-        tokio::time::sleep(Duration::from_millis(150)).await;
+        tokio::time::sleep(Duration::from_millis(900)).await;
     }
     assert_eq!(rest(&mut kept).await, "");
 }
@@ -116,9 +138,9 @@ async fn a_kept_connection_is_closed_when_nothing_comes() {
 #[tokio::test]
 async fn a_long_call_is_not_an_idle_connection() {
     let config =
-        ServerConfig { idle_timeout: Millis(100), header_timeout: Millis(100), ..Default::default() };
+        ServerConfig { idle_timeout: Millis(700), header_timeout: Millis(700), ..Default::default() };
     let server = Server::start(config).await;
-    *server.bench.script.takes.lock() = Duration::from_millis(600);
+    *server.bench.script.takes.lock() = Duration::from_secs(2);
     let mut patient = server.connect().await;
     patient.write_all(format!("{}{{}}", server.call_head(2)).as_bytes()).await.unwrap();
     assert!(first(&mut patient).await.starts_with("HTTP/1.1 200"));
@@ -154,6 +176,68 @@ async fn a_body_that_is_too_large_is_not_read() {
     let answer = first(&mut large).await;
     assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("too-large"), "{answer}");
     assert!(server.bench.script.asked.lock().is_empty());
+}
+
+/// Room for one large body of a tenant and not for two.
+const TIGHT: ServerConfig = ServerConfig {
+    max_body: Bytes(1_000),
+    max_package_body: Bytes(1_000),
+    body_memory: Bytes(2_000),
+    max_connections: 100,
+    max_streams: 10,
+    max_header: Bytes(8 << 10),
+    header_timeout: Millis(30_000),
+    idle_timeout: Millis(30_000),
+    body_timeout: Millis(30_000),
+    package_timeout: Millis(30_000),
+    shutdown_grace: Millis(1_000),
+};
+
+#[tokio::test]
+async fn bodies_that_are_still_coming_hold_so_much_and_another_tenant_finds_room() {
+    let server = Server::start(TIGHT).await;
+    let mut slow = server.connect().await;
+    slow.write_all(format!("{}{:>899}", server.call_head(900), "{").as_bytes()).await.unwrap();
+    let refused = async {
+        loop {
+            let answer = server.whole(&server.call_head(900), 900).await;
+            if !answer.starts_with("HTTP/1.1 200") {
+                return answer;
+            }
+        }
+    };
+    let refused = timeout(LONG, refused).await.expect("there is no room any more");
+    assert!(refused.starts_with("HTTP/1.1 429") && refused.contains("\"busy\""), "{refused}");
+    assert!(refused.contains("retry-after: 1") && refused.contains("\"retry-after-ms\":1000"), "{refused}");
+
+    let other = head("/v1/tenants/globex/actions/einvoice/submit", &server.bench.bob, 500);
+    assert!(server.whole(&other, 500).await.starts_with("HTTP/1.1 200"));
+    assert!(server.whole(&server.call_head(90), 90).await.starts_with("HTTP/1.1 200"));
+
+    slow.write_all(b"}").await.unwrap();
+    assert!(first(&mut slow).await.starts_with("HTTP/1.1 200"));
+    assert!(server.whole(&server.call_head(900), 900).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_body_is_held_until_its_call_has_ended_whoever_is_there() {
+    let server = Server::start(TIGHT).await;
+    *server.bench.script.takes.lock() = LONG;
+    let mut gone = server.connect().await;
+    gone.write_all(format!("{}{:>900}", server.call_head(900), "{}").as_bytes()).await.unwrap();
+    server.called(1).await;
+    drop(gone);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    *server.bench.script.takes.lock() = Duration::ZERO;
+    assert!(server.whole(&server.call_head(900), 900).await.starts_with("HTTP/1.1 429"));
+    let ended = async {
+        while server.bench.script.ended.load(Ordering::SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(2 * LONG, ended).await.expect("the call ends");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(server.whole(&server.call_head(900), 900).await.starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]
@@ -222,24 +306,24 @@ async fn http_2_is_served_beside_http_1() {
 #[tokio::test]
 async fn stopping_waits_for_what_runs() {
     let server = Server::start(ServerConfig::default()).await;
-    *server.bench.script.takes.lock() = Duration::from_millis(500);
+    *server.bench.script.takes.lock() = Duration::from_millis(1_500);
     let mut running = server.connect().await;
     running.write_all(format!("{}{{}}", server.call_head(2)).as_bytes()).await.unwrap();
+    server.called(1).await;
     // One that ends later, whose client goes away, and one connection without a request.
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    *server.bench.script.takes.lock() = Duration::from_millis(2_000);
     let mut leaving = server.connect().await;
     leaving.write_all(format!("{}{{}}", server.call_head(2)).as_bytes()).await.unwrap();
     let mut idle = server.connect().await;
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    server.called(2).await;
     drop(leaving);
     let Server { bench, address, stop, stopped } = server;
     stop.send(()).unwrap();
     assert_eq!(rest(&mut idle).await, "");
-    tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(TcpStream::connect(address).await.is_err(), "no connection is taken any more");
     assert!(rest(&mut running).await.starts_with("HTTP/1.1 200"));
     assert!(timeout(LONG, stopped).await.unwrap().unwrap().drained);
-    assert_eq!(bench.script.ended.load(std::sync::atomic::Ordering::SeqCst), 2);
+    assert_eq!(bench.script.ended.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
@@ -248,7 +332,7 @@ async fn stopping_does_not_wait_for_ever() {
     *server.bench.script.takes.lock() = Duration::from_secs(60);
     let mut running = server.connect().await;
     running.write_all(format!("{}{{}}", server.call_head(2)).as_bytes()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    server.called(1).await;
     let Server { stop, stopped, .. } = server;
     stop.send(()).unwrap();
     assert!(!timeout(LONG, stopped).await.unwrap().unwrap().drained);

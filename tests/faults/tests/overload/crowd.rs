@@ -9,12 +9,14 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::wire::{address, head};
+use crate::wire::address;
 
 /// Connections that are opened at a time.
 const AT_ONCE: usize = 200;
 /// Between the bytes of a slow client.
 const SLOW: Duration = Duration::from_secs(1);
+/// Half of a large body.
+pub const LARGE: usize = 1 << 20;
 /// What the system of a client that reads nothing holds for it, of answers and of requests: most of both is the server's to hold.
 const ROOM: u32 = 4 << 10;
 /// Its request: small, without a token, and its answer is the largest that anybody gets.
@@ -29,6 +31,8 @@ pub enum Kind {
     Headers,
     /// Sends a body, a byte a second.
     Body,
+    /// Sends half of a large body, and then a byte a second.
+    Large,
     /// Has shut its side after half a request: the server may be rid of it at once.
     Half,
     /// Sends whole requests, one after the other, and reads no answer.
@@ -46,6 +50,8 @@ enum End {
     Closed,
     /// The server said `408` first.
     Told,
+    /// The server said `429` first, and when to come again.
+    Refused,
     /// The server closed it, after so many requests whose answers nobody read.
     Unheard(usize),
 }
@@ -54,6 +60,7 @@ enum End {
 pub struct Ends {
     pub closed: usize,
     pub told: usize,
+    pub refused: usize,
     /// Requests of those who read no answer.
     pub unheard: usize,
     pub still_open: usize,
@@ -61,8 +68,8 @@ pub struct Ends {
 
 impl Crowd {
     /// All are connected when this returns.
-    pub fn gather(runtime: &Runtime, url: &str, token: &str, kinds: &[Kind]) -> Self {
-        let (address, headers) = (address(url).to_owned(), head("quiet", token));
+    pub fn gather(runtime: &Runtime, url: &str, headers: &str, kinds: &[Kind]) -> Self {
+        let address = address(url).to_owned();
         runtime.block_on(async {
             let mut clients = JoinSet::new();
             for group in kinds.chunks(AT_ONCE) {
@@ -71,7 +78,7 @@ impl Crowd {
                     connected.spawn(connect(address.clone(), *kind));
                 }
                 for (kind, stream) in connected.join_all().await {
-                    clients.spawn(client(kind, stream, headers.clone()));
+                    clients.spawn(client(kind, stream, headers.to_owned()));
                 }
             }
             Self { clients }
@@ -87,6 +94,7 @@ impl Crowd {
                     match end.unwrap() {
                         End::Closed => ends.closed += 1,
                         End::Told => ends.told += 1,
+                        End::Refused => ends.refused += 1,
                         End::Unheard(requests) => {
                             ends.closed += 1;
                             ends.unheard += requests;
@@ -111,33 +119,41 @@ async fn connect(address: String, kind: Kind) -> (Kind, TcpStream) {
 }
 
 async fn client(kind: Kind, mut stream: TcpStream, headers: String) -> End {
-    // A write fails where the server has closed already: then the reading tells how.
-    let _sent = match kind {
-        Kind::Silent => Ok(()),
-        Kind::Headers => stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx: ").await,
-        Kind::Body => stream.write_all(format!("{headers}content-length: 1000\r\n\r\n").as_bytes()).await,
-        Kind::Half => half(&mut stream).await,
+    let said = match kind {
+        Kind::Silent => String::new(),
+        Kind::Headers => "GET /healthz HTTP/1.1\r\nhost: x\r\nx: ".to_owned(),
+        Kind::Body => format!("{headers}content-length: 1000\r\n\r\n"),
+        Kind::Large => format!("{headers}content-length: {}\r\n\r\n{}", 2 * LARGE, " ".repeat(LARGE)),
+        Kind::Half => {
+            // A write fails where the server has closed already: then the reading tells how.
+            let _sent = half(&mut stream).await;
+            String::new()
+        }
         Kind::Deaf => return deaf(stream).await,
     };
     let (mut reader, mut writer) = stream.into_split();
-    let trickle = async {
-        if !matches!(kind, Kind::Headers | Kind::Body) {
-            std::future::pending::<()>().await;
-        }
-        loop {
+    let speaking = async {
+        let mut open = writer.write_all(said.as_bytes()).await.is_ok();
+        while open && matches!(kind, Kind::Headers | Kind::Body | Kind::Large) {
             sleep(SLOW).await;
-            if writer.write_all(b" ").await.is_err() {
-                std::future::pending::<()>().await;
-            }
+            open = writer.write_all(b" ").await.is_ok();
         }
+        std::future::pending::<()>().await;
     };
-    let mut said = Vec::new();
+    let mut heard = Vec::new();
     tokio::select! {
         // A reset is an end as well.
-        _ = reader.read_to_end(&mut said) => {}
-        () = trickle => {}
+        _ = reader.read_to_end(&mut heard) => {}
+        () = speaking => {}
     }
-    if said.starts_with(b"HTTP/1.1 408") { End::Told } else { End::Closed }
+    let heard = String::from_utf8_lossy(&heard).to_ascii_lowercase();
+    if heard.starts_with("http/1.1 408") {
+        End::Told
+    } else if heard.starts_with("http/1.1 429") && heard.contains("retry-after: ") {
+        End::Refused
+    } else {
+        End::Closed
+    }
 }
 
 /// Half a request, and then nothing will ever come.
@@ -157,10 +173,10 @@ async fn deaf(mut stream: TcpStream) -> End {
 
 impl fmt::Display for Ends {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { closed, told, unheard, still_open } = self;
+        let Self { closed, told, refused, unheard, still_open } = self;
         write!(
             f,
-            "{closed} closed, {told} told `408` first, {still_open} still open; {unheard} requests of the deaf"
+            "{closed} closed, {told} told `408` first, {refused} `429`, {still_open} still open; {unheard} requests of the deaf"
         )
     }
 }

@@ -1,10 +1,10 @@
-//! More than the host can take: thousands of connections that say little or nothing or never read, and a tenant at a hundred times its
-//! rate. The other tenants hardly notice, memory stays bounded, and what is refused is told when to come again.
+//! More than the host can take: thousands of connections that say little or nothing or never read, large bodies that come slowly, and a
+//! tenant at a hundred times its rate. The other tenants hardly notice, memory stays bounded, and what is refused is told when to come again.
 //!
 //! The load and the measured calls come from one process on the same cores as the server, so the figures are held against a quiet
 //! baseline of the same run: windows with load and windows without take turns, and medians over the windows are compared. For the same
 //! reason a p99 below 10 ms is noise: a call passes through several threads of the two processes, each may have to wait until a thread
-//! of the load has used up its slice of some milliseconds, and the server decides neither. The two tests take turns as well.
+//! of the load has used up its slice of some milliseconds, and the server decides neither. The tests take turns as well.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod crowd;
@@ -46,6 +46,10 @@ const WINDOW: Duration = Duration::from_millis(2_500);
 const PAUSE: Duration = Duration::from_millis(10);
 /// A p99 below this says nothing about the server.
 const NOISE: Duration = Duration::from_millis(10);
+/// So many bodies of more than a MiB each, of one tenant, which may hold half of `server.body-memory`: 128 MiB. The rest is for the
+/// connections, for pieces of memory that are being enlarged, and for what the allocator keeps.
+const LARGE: usize = 500;
+const KIB_OF_BODIES: u64 = 256 << 10;
 /// What the loud tenant's refusals may cost.
 const KIB_OF_SHOUTING: u64 = 64 << 10;
 
@@ -65,7 +69,7 @@ fn five_thousand_connections_that_say_little_do_not_slow_a_tenant_down() {
     let open = || server.descriptors().saturating_sub(idle);
     for round in 0..CROWDS {
         baseline.push(measured(&bench, &quiet));
-        let crowd = Crowd::gather(&runtime, &bench.server.url, quiet.caller.token().unwrap(), &kinds());
+        let crowd = Crowd::gather(&runtime, &bench.server.url, &headers(&quiet, "quiet"), &kinds());
         // All have come, and those are gone that do not stay.
         let settled = |open: &usize| open.abs_diff(staying()) < FEW;
         let most = until("the crowd to settle", || Some(open()).filter(settled));
@@ -84,6 +88,33 @@ fn five_thousand_connections_that_say_little_do_not_slow_a_tenant_down() {
         until("the connections to be gone", || (open() < FEW).then_some(()));
     }
     grew_at_most(&server, before, KIB_OF_A_CONNECTION * CONNECTIONS as u64);
+    at_most_doubled(&baseline, &loaded);
+    ends_well(bench);
+}
+
+#[test]
+fn large_bodies_that_come_slowly_hold_what_their_tenant_may_and_no_more() {
+    let _turn = turn();
+    allow_descriptors();
+    let (bench, quiet, loud) = start();
+    let server = Process::of(bench.server.pid());
+    let runtime = load_runtime();
+    let (mut baseline, mut loaded) = (Vec::new(), Vec::new());
+    measured(&bench, &quiet);
+    let before = server.resident_kib();
+    for round in 0..CROWDS {
+        baseline.push(measured(&bench, &quiet));
+        let crowd =
+            Crowd::gather(&runtime, &bench.server.url, &headers(&loud, "loud"), &[Kind::Large; LARGE]);
+        // Others are served all the time, and well once all have been taken or refused.
+        measured(&bench, &quiet);
+        loaded.push(measured(&bench, &quiet));
+        let ends = crowd.disperse(&runtime, PATIENCE);
+        eprintln!("round {round}: {ends}");
+        assert_eq!(ends.still_open, 0, "{ends}");
+        assert!(ends.refused > LARGE / 4 && ends.told > LARGE / 20, "{ends}");
+    }
+    grew_at_most(&server, before, KIB_OF_BODIES);
     at_most_doubled(&baseline, &loaded);
     ends_well(bench);
 }
@@ -117,6 +148,10 @@ fn a_tenant_at_a_hundred_times_its_rate_slows_only_itself_down() {
 fn turn() -> MutexGuard<'static, ()> {
     // Where the other test has failed, this one still says what it has to say.
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn headers(tenant: &Tenant, id: &str) -> String {
+    wire::head(id, tenant.caller.token().unwrap())
 }
 
 fn kinds() -> Vec<Kind> {

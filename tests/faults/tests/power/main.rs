@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use bulla_base::{Rng as _, SeededRng};
 use bulla_faults::{Company, Database, Ledger, Load, scan};
+use bulla_suite::until;
 use disk::Disk;
 use serde_json::Value;
 
@@ -37,10 +38,10 @@ fn what_was_acknowledged_survives_a_power_cut() {
             cuts += 1;
             let before = disk.database();
             std::thread::sleep(Duration::from_millis(LIFE_MS + rng.below(LIFE_MS)));
+            until("the log to be carried over", || (disk.database() != before).then_some(()));
             all_live();
             disk.assert_sees(company.server());
             company.server().kill();
-            assert!(disk.database() != before, "the log was not carried over before cut {cuts}");
             disk.lose_unsynced();
             scan::is_clean(company.bench.server.data());
             disk.start_again(company.server());

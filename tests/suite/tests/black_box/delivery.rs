@@ -1,7 +1,8 @@
 //! Deliveries: at least once, under one key, with a secret that the addon never sees.
 
+use bulla_suite::addons::{all_of, edited, guest, of_next_version};
 use bulla_suite::invoices::{SECRET, sample, submit, tenant};
-use bulla_suite::{Answer, Bench, Gate, Receiver, until};
+use bulla_suite::{Answer, Bench, Gate, Receiver, manifest, until};
 
 #[test]
 fn an_invoice_is_delivered_once_though_tried_twice() {
@@ -92,10 +93,13 @@ fn a_receiver_that_was_taken_out_of_the_grant_gets_nothing_any_more() {
     let receiver = Receiver::refusing_first(1);
     let bench = Bench::start();
     let acme = tenant(&bench, "acme", &receiver.origin());
+    // So long that the grant is taken away before the second attempt, however busy the machine is.
+    let text = edited(&of_next_version(&manifest("einvoice")), "jobs.deliver.backoff", Some("8s".into()));
+    let package = bench.publisher.seal(&text, &guest("einvoice"));
+    acme.reinstall("einvoice", &package, Some(&all_of(&text, &receiver.origin()))).ok();
     let issued = submit(&acme, "k1", &sample("standard"), &receiver.url("/invoices")).data();
     receiver.wait_for(1);
-    let manifest = bulla_suite::manifest("einvoice");
-    acme.grant("einvoice", &bulla_suite::addons::all_of(&manifest, "https://elsewhere.example")).ok();
+    acme.grant("einvoice", &all_of(&text, "https://elsewhere.example")).ok();
     let id = issued["job"].as_str().unwrap();
     until("the second attempt", || Some(acme.job(id)).filter(|job| job["attempt"].as_u64() >= Some(2)));
     until("its refusal", || (!acme.audit("event=call.denied").is_empty()).then_some(()));

@@ -8,6 +8,8 @@ use bulla_suite::patience::timed;
 use bulla_suite::{Bench, Component, Data, Publisher, Reply, Server, Tenant, until};
 use serde_json::json;
 
+use crate::sins::bombs::long_in_compiling;
+
 fn install(bench: &Bench, tenant: &Tenant, component: &Component) -> Reply {
     let manifest = of_next_version(MANIFEST);
     tenant.install(&bench.publisher.seal(&manifest, &component.bytes()), None)
@@ -55,44 +57,46 @@ fn an_answer_that_is_no_json_is_invalid() {
     acme.call("raw/go", &json!({})).refused("invalid-output");
 }
 
-/// Minutes of compilation in 1.75 MB: branches in blocks, where wasmtime's time grows with their square.
-fn long_in_compiling() -> Component {
-    let branches = "block local.get 0 br_if 0 end ".repeat(250_000);
-    Component { fields: format!("(func (param i32) {branches})"), ..Component::with_body(DONE) }
-}
-
+/// As many bombs as there are places to compile, until their deadline.
 #[test]
-fn a_compilation_is_ended_at_its_deadline_and_leaves_its_place() {
+fn what_is_compiled_already_does_not_wait_for_compilations() {
     let data = Data::init();
-    data.configure("[engine]\ncompile-deadline = '4s'\n");
-    let bench = Bench::on(Server::on(data));
-    let tenants = ["acme", "zenith"].map(|id| bench.tenant(id));
-    // As many as there are places.
+    data.configure("[engine]\ncompile-deadline = '25s'\n");
+    let mut bench = Bench::on(Server::on(data));
+    let [mut acme, mut zenith, mut neighbour, mut newcomer] =
+        ["acme", "zenith", "neighbour", "newcomer"].map(|id| bench.tenant(id));
+    install(&bench, &neighbour, &Component::with_body(DONE)).ok();
+    // Its code is in the cache, and nowhere else.
+    assert!(bench.server.stop().success());
+    bench.server.start_again();
+    bench.follow(&mut [&mut acme, &mut zenith, &mut neighbour, &mut newcomer]);
     std::thread::scope(|scope| {
-        for tenant in &tenants {
+        for tenant in [&acme, &zenith] {
             scope.spawn(|| {
-                let (reply, took) = timed(|| install(&bench, tenant, &long_in_compiling()));
-                let problem = reply.refused("limit").to_string();
-                assert!(problem.contains("did not compile within 4 s"), "{problem}");
-                assert!(took < Duration::from_secs(20), "{took:?}");
+                let problem = install(&bench, tenant, &long_in_compiling()).refused("limit").to_string();
+                assert!(problem.contains("did not compile within 25 s"), "{problem}");
             });
         }
+        until("both to be compiled", || (bench.server.children().len() == 2).then_some(()));
+        let (call, took) = timed(|| neighbour.call("raw/go", &json!({})));
+        call.ok();
+        assert!(took < Duration::from_secs(3), "{took:?}");
+        for child in bench.server.children() {
+            let environment = std::fs::read_to_string(format!("/proc/{child}/environ")).unwrap();
+            let names: Vec<_> =
+                environment.split_terminator('\0').map(|pair| pair.split('=').next()).collect();
+            assert_eq!(
+                names,
+                [Some("MIMALLOC_DISALLOW_ARENA_ALLOC")],
+                "the process knows more than it has to"
+            );
+        }
+        // Who needs a place is told to come again, and that is no word about the addon.
+        let told =
+            install(&bench, &newcomer, &Component::with_body("(call $ok (i32.const 64) (i32.const 1))"));
+        assert!(told.refused("unavailable")["retry-after-ms"].as_u64() > Some(0));
     });
-    until("no process to compile any more", || (bench.server.children() == 0).then_some(()));
-    install(&bench, &tenants[0], &Component::with_body(DONE)).ok();
-    tenants[0].call("raw/go", &json!({})).ok();
-}
-
-#[test]
-fn a_compilation_has_so_much_memory() {
-    let data = Data::init();
-    data.configure("[engine]\ncompile-memory = '700MiB'\n");
-    let bench = Bench::on(Server::on(data));
-    let acme = bench.tenant("acme");
-    let calls = "call $nothing ".repeat(1_000_000);
-    let bomb = Component { fields: format!("(func $nothing) (func {calls})"), ..Component::with_body(DONE) };
-    let problem = install(&bench, &acme, &bomb).refused("limit").to_string();
-    assert!(problem.contains("does not compile in 700MiB of memory"), "{problem}");
-    install(&bench, &acme, &Component::with_body(DONE)).ok();
-    acme.call("raw/go", &json!({})).ok();
+    until("no process to compile any more", || bench.server.children().is_empty().then_some(()));
+    install(&bench, &newcomer, &Component::with_body(DONE)).ok();
+    newcomer.call("raw/go", &json!({})).ok();
 }

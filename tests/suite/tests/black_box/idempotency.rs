@@ -90,7 +90,7 @@ fn an_answer_that_the_tenant_has_no_room_for_ends_its_call() {
     let bench = Bench::start();
     let data = bench.server.data();
     let quotas = std::fs::read_to_string(data.policy("quotas.toml")).unwrap();
-    let tight = "[tier.tight]\nstorage = \"300B\"\n[tenant.acme]\ntier = \"tight\"\n";
+    let tight = "[tier.tight]\nstorage = \"340B\"\n[tenant.acme]\ntier = \"tight\"\n";
     data.write_policy("quotas.toml", &format!("{quotas}\n{tight}"));
     bench.operator.poke("/v1/policy/reload").ok();
     let acme = bench.tenant("acme");

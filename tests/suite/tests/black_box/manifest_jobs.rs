@@ -85,10 +85,15 @@ fn lock_key(bench: &Bench) {
         );
         let package = bench.publisher.seal(&text, &guest("einvoice"));
         tenant.reinstall("einvoice", &package, Some(&all_of(&text, &receiver.origin()))).ok();
-        for turn in 0..3 {
-            let document = numbered("standard", &format!("L-{turn}"));
-            submit(&tenant, &format!("k{turn}"), &document, &receiver.url("/")).ok();
-        }
+        std::thread::scope(|scope| {
+            for turn in 0..3 {
+                let (tenant, to) = (&tenant, receiver.url("/"));
+                scope.spawn(move || {
+                    let document = numbered("standard", &format!("L-{turn}"));
+                    submit(tenant, &format!("k{turn}"), &document, &to).ok();
+                });
+            }
+        });
         receiver.wait_for(3);
         until("the last answer", || (now.load(Ordering::SeqCst) == 0).then_some(()));
         most.load(Ordering::SeqCst)
@@ -105,7 +110,7 @@ fn fairness(bench: &Bench) {
     tenant.install(&bench.publisher.seal(&text, &guest("nuisance")), None).ok();
     // All due at one moment, however long it takes to enqueue them.
     let clock = SystemClock::new();
-    let due = Duration::from_secs(5);
+    let due = Duration::from_secs(15);
     let later = |job: &str| {
         let delay = due.saturating_sub(clock.monotonic()).as_millis() as u64;
         let order = json!({"job": job, "delay-ms": delay, "payload": {"label": "fair"}});
@@ -141,7 +146,7 @@ fn backoff(bench: &Bench) {
 
 /// After one failure the job pauses: for an hour, or for a second.
 fn circuit(bench: &Bench, field: &str) {
-    let start = |id: &str, failures: i64, pause: &str| -> (Tenant, Value) {
+    let start = |id: &str, failures: i64, pause: &str, patience: u64| -> (Tenant, Value) {
         let tenant = tenant(bench, &format!("circuit-{field}-{id}"));
         let circuit = toml::Table::from_iter([
             ("failures".to_owned(), failures.into()),
@@ -153,18 +158,19 @@ fn circuit(bench: &Bench, field: &str) {
         let first = enqueue(&tenant, "fail");
         tenant.job_becomes(&first, "dead");
         let second = enqueue(&tenant, "fail");
-        let dead =
-            within(Duration::from_secs(6), || Some(tenant.job(&second)).filter(|job| job["state"] == "dead"));
+        let dead = within(Duration::from_secs(patience), || {
+            Some(tenant.job(&second)).filter(|job| job["state"] == "dead")
+        });
         (tenant, dead.unwrap_or_default())
     };
-    let (paused, second) = start("paused", 1, "1h");
+    let (paused, second) = start("paused", 1, "1h", 6);
     assert!(second.is_null(), "it ran during the pause: {second}");
     assert!(
         paused.audit("limit=1000").iter().any(|entry| entry["event"].as_str().unwrap().contains("circuit"))
     );
     let (_, second) = match field {
-        "failures" => start("patient", 5, "1h"),
-        _ => start("brief", 1, "1s"),
+        "failures" => start("patient", 5, "1h", 30),
+        _ => start("brief", 1, "1s", 30),
     };
     assert_eq!(second["state"], "dead");
 }

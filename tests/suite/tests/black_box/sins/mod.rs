@@ -3,6 +3,7 @@
 //!
 //! `docs/src/hostile-guests.md` is this table in words, and is held to it here.
 
+pub mod bombs;
 mod calls;
 mod components;
 mod dimensions;
@@ -47,11 +48,16 @@ fn every_enormous_component_ends_with_its_own_error_and_a_neighbour_notices_noth
 }
 
 #[test]
+fn every_bomb_for_the_compiler_ends_with_its_own_error_and_a_neighbour_notices_nothing() {
+    all_on(Stage::set_with(bombs::CONFIG), bombs::BOMBS);
+}
+
+#[test]
 fn the_page_is_this_table() {
     let page = cli::repository().join("docs/src/hostile-guests.md");
     let page = std::fs::read_to_string(page).unwrap();
     let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
-    let all = [calls::CALLS, components::COMPONENTS, dimensions::DIMENSIONS].concat_rows();
+    let all = [calls::CALLS, components::COMPONENTS, dimensions::DIMENSIONS, bombs::BOMBS].concat_rows();
     let missing: Vec<_> = all.iter().filter(|row| !rows.contains(&row.as_str())).collect();
     assert!(missing.is_empty(), "not in the page: {missing:#?}");
     let gone: Vec<_> = rows.iter().filter(|row| !all.iter().any(|known| known == *row)).collect();
@@ -62,7 +68,7 @@ trait Rows {
     fn concat_rows(&self) -> Vec<String>;
 }
 
-impl Rows for [&[Sin]; 3] {
+impl Rows for [&[Sin]; 4] {
     fn concat_rows(&self) -> Vec<String> {
         let row = |sin: &Sin| format!("| {} | `{}` | `{}` |", sin.does, sin.guest, sin.ends);
         self.iter().flat_map(|sins| sins.iter().map(row)).collect()
@@ -70,7 +76,10 @@ impl Rows for [&[Sin]; 3] {
 }
 
 fn all_of(sins: &[Sin]) {
-    let stage = Stage::set();
+    all_on(Stage::set(), sins);
+}
+
+fn all_on(stage: Stage, sins: &[Sin]) {
     let unlike = beside(
         || stage.neighbours_round(),
         |watch| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bulla_suite::addons::of_next_version;
 use bulla_suite::component::MANIFEST;
 use bulla_suite::trespasser::{draw, grants, tenant};
-use bulla_suite::{Answer, Bench, Component, Receiver, Reply, Tenant, manifest, until};
+use bulla_suite::{Answer, Bench, Component, Data, Receiver, Reply, Server, Tenant, manifest, until};
 use serde_json::{Value, json};
 
 pub struct Stage {
@@ -27,9 +27,16 @@ const WIDE: &str = "\n[tier.wide]\nfuel = \"100G\"\ndeadline = \"1s\"\n[tenant.w
 
 impl Stage {
     pub fn set() -> Self {
+        Self::set_with("")
+    }
+
+    /// With this configuration.
+    pub fn set_with(config: &str) -> Self {
         let elsewhere = Receiver::willing();
         let receiver = answering_by_path(elsewhere.url("/stolen"));
-        let bench = Bench::start();
+        let data = Data::init();
+        data.configure(config);
+        let bench = Bench::on(Server::on(data));
         let policy = bench.server.data().policy("quotas.toml");
         let quotas = std::fs::read_to_string(&policy).unwrap();
         bench.server.data().write_policy("quotas.toml", &format!("{quotas}{WIDE}"));
