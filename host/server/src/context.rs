@@ -111,7 +111,11 @@ impl Context {
         let mut body = std::mem::take(&mut self.body);
         let read = collect(&mut body, announced.unwrap_or(limit), &mut self.share);
         let read = tokio::time::timeout(self.body_timeout, read).await;
-        read.map_err(|_| Failure::new(codes::REQUEST_TIMEOUT, codes::REQUEST_TIMEOUT.title))?
+        let read = read.map_err(|_| Failure::new(codes::REQUEST_TIMEOUT, codes::REQUEST_TIMEOUT.title))?;
+        if read.as_ref().is_err_and(|failure| failure.code == codes::BUSY) {
+            self.services().metrics.throttled("body-memory");
+        }
+        read
     }
 
     fn is_json(&self) -> bool {

@@ -160,7 +160,7 @@ impl Metrics {
         self.calls.with_label_values(&[addon, outcome]).inc();
     }
 
-    /// A call that admission refused: `rate`, `queue`, `wait`.
+    /// A call that admission refused: `rate`, `queue`, `wait`; or a request for want of `body-memory`.
     pub fn throttled(&self, reason: &str) {
         self.throttled.with_label_values(&[reason]).inc();
     }

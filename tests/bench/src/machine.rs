@@ -18,6 +18,8 @@ pub struct Machine {
     pub load: f64,
     /// `2026-11-21`
     pub date: String,
+    /// Of the checkout that it was run in.
+    pub commit: String,
 }
 
 impl Machine {
@@ -38,15 +40,29 @@ impl Machine {
                 .chars()
                 .take(10)
                 .collect(),
+            commit: commit().unwrap_or_else(|| "unknown".into()),
         }
     }
 
     pub fn line(&self) -> String {
         format!(
-            "{} cores, {}, {:.0} GiB, {}, {} under the data directory, load {:.2} at the start, {}",
-            self.cores, self.cpu, self.memory_gib, self.kernel, self.file_system, self.load, self.date
+            "{} cores, {}, {:.0} GiB, {}, {} under the data directory, load {:.2} at the start, {}, commit {}",
+            self.cores,
+            self.cpu,
+            self.memory_gib,
+            self.kernel,
+            self.file_system,
+            self.load,
+            self.date,
+            self.commit
         )
     }
+}
+
+fn commit() -> Option<String> {
+    let output =
+        Command::new("git").args(["describe", "--always", "--dirty", "--exclude", "*"]).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// The value of `name: value` in a file of the kernel.

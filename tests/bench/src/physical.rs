@@ -1,7 +1,7 @@
 //! What the machine itself can do: how often it can make bytes durable, with nothing else around it.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,25 +12,46 @@ use tokio::process::Command;
 
 use crate::clock;
 
-/// Appends 4 KiB and syncs the data (`fdatasync`), again and again.
+/// Writes 4 KiB and syncs the data (`fdatasync`), again and again: at the end of a file that grows, or over a block that is there already,
+/// as a database's log does once it has its length.
 pub struct Syncs {
     file: File,
     path: PathBuf,
+    length: u64,
 }
+
+#[derive(Clone, Copy)]
+pub enum Where {
+    Behind,
+    Over,
+}
+
+const BLOCK: [u8; 4096] = [0x5a; 4096];
+const BLOCKS: u64 = 1_024;
 
 impl Syncs {
     pub fn new(dir: &Path) -> Result<Self> {
         let path = dir.join(format!("syncs-{}", std::process::id()));
-        let file = OpenOptions::new().create(true).append(true).open(&path)?;
-        Ok(Self { file, path })
+        let file = OpenOptions::new().create(true).truncate(true).write(true).open(&path)?;
+        let length = BLOCKS * BLOCK.len() as u64;
+        for at in (0..length).step_by(BLOCK.len()) {
+            file.write_all_at(&BLOCK, at)?;
+        }
+        file.sync_all()?;
+        Ok(Self { file, path, length })
     }
 
     /// Syncs a second.
-    pub fn rate(&mut self, time: Duration) -> Result<f64> {
-        let (block, start, mut count) = ([0x5a_u8; 4096], clock::now(), 0_u32);
+    pub fn rate(&mut self, place: Where, time: Duration) -> Result<f64> {
+        let (start, mut count) = (clock::now(), 0_u32);
         while clock::since(start) < time {
-            self.file.write_all(&block)?;
+            let at = match place {
+                Where::Behind => self.length,
+                Where::Over => u64::from(count) % BLOCKS * BLOCK.len() as u64,
+            };
+            self.file.write_all_at(&BLOCK, at)?;
             self.file.sync_data()?;
+            self.length = self.length.max(at + BLOCK.len() as u64);
             count += 1;
         }
         Ok(f64::from(count) / clock::since(start).as_secs_f64())
@@ -111,6 +132,13 @@ impl PostgresRows {
             count += 1;
         }
         Ok(f64::from(count) / clock::since(start).as_secs_f64())
+    }
+
+    /// How often the whole server has synced its log so far. Each of its processes tells it a second late.
+    pub async fn syncs(&mut self) -> Result<f64> {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        let row: (i64,) = sqlx::query_as("SELECT wal_sync FROM pg_stat_wal").fetch_one(&mut self.0).await?;
+        Ok(row.0 as f64)
     }
 
     /// What the server says of its own durability.

@@ -210,6 +210,9 @@ async fn bodies_that_are_still_coming_hold_so_much_and_another_tenant_finds_room
     assert!(refused.starts_with("HTTP/1.1 429") && refused.contains("\"busy\""), "{refused}");
     assert!(refused.contains("retry-after: 1") && refused.contains("\"retry-after-ms\":1000"), "{refused}");
 
+    let metrics = String::from_utf8(server.bench.services.metrics.text().unwrap()).unwrap();
+    assert!(metrics.contains(r#"bulla_calls_throttled_total{reason="body-memory"} 1"#), "{metrics}");
+
     let other = head("/v1/tenants/globex/actions/einvoice/submit", &server.bench.bob, 500);
     assert!(server.whole(&other, 500).await.starts_with("HTTP/1.1 200"));
     assert!(server.whole(&server.call_head(90), 90).await.starts_with("HTTP/1.1 200"));

@@ -10,7 +10,7 @@ use crate::child::Server;
 use crate::drive::{Driven, drive};
 use crate::finding::{Finding, Goal, rate, time};
 use crate::house::{Calls, Database, House, Input, Place};
-use crate::physical::{self, PostgresRows, SqliteRows, Syncs};
+use crate::physical::{self, PostgresRows, SqliteRows, Syncs, Where};
 use crate::spread::Spread;
 use crate::wire::Http;
 
@@ -45,20 +45,13 @@ async fn sqlite(bench: &Bench, outcome: &mut Outcome) -> Result<()> {
         let mut rounds = Rounds::default();
         for _ in 0..bench.rounds(10) {
             pair.round(concurrency, &mut rounds).await?;
-            rounds.syncs.push(tokio::task::block_in_place(|| syncs.rate(SHORT))?);
+            rounds.syncs(&mut syncs)?;
             rounds.rows.push(rows.rate(SHORT).await?);
         }
         let durability = "SQLite, WAL, synchronous=FULL: a power cut";
         rounds.tell(&Told { database: "SQLite", durability, concurrency }, outcome)?;
-        match pair.batches(concurrency, bench.rounds(5)).await {
-            Ok(batches) => {
-                let goal = if concurrency == MANY { Goal::AtLeast(40.0) } else { Goal::None };
-                let what =
-                    format!("durable calls, SQLite, concurrency {concurrency}: calls for each fsync made");
-                outcome.findings.push(Finding::ratio(LINE, what, batches, goal).durability(durability));
-            }
-            Err(error) => outcome.missing.push(format!("how many fsyncs are made: {error:#}")),
-        }
+        let told = Told { database: "SQLite", durability, concurrency };
+        told.batches(pair.batches(concurrency, bench.rounds(5)).await, outcome);
     }
     pair.stop().await.map(drop)
 }
@@ -72,13 +65,17 @@ async fn postgres(bench: &Bench, url: &str, outcome: &mut Outcome) -> Result<()>
     let rows_in = physical::Database::create(url, "rows").await?;
     let mut rows = PostgresRows::open(&rows_in.url()?).await?;
     let durability = rows.durability().await?;
+    let mut syncs = Syncs::new(&bench.data)?;
     for concurrency in CONCURRENCY {
         let mut rounds = Rounds::default();
         for _ in 0..bench.rounds(6) {
             pair.round(concurrency, &mut rounds).await?;
+            rounds.syncs(&mut syncs)?;
             rounds.rows.push(rows.rate(SHORT).await?);
         }
-        rounds.tell(&Told { database: "PostgreSQL", durability: &durability, concurrency }, outcome)?;
+        let told = Told { database: "PostgreSQL", durability: &durability, concurrency };
+        rounds.tell(&told, outcome)?;
+        told.batches(pair.batches_of(&mut rows, concurrency, bench.rounds(3)).await, outcome);
     }
     drop(rows);
     pair.stop().await?;
@@ -138,6 +135,18 @@ impl Pair {
         Ok(Spread::of(batches))
     }
 
+    /// The same on PostgreSQL, by what the server counts of its log.
+    async fn batches_of(&self, rows: &mut PostgresRows, concurrency: usize, rounds: usize) -> Result<Spread> {
+        let mut batches = Vec::new();
+        for _ in 0..rounds {
+            let before = rows.syncs().await?;
+            let driven = drive(&self.calls, concurrency, SLICE * 2).await?;
+            let made = rows.syncs().await? - before;
+            batches.push(driven.calls as f64 / made.max(1.0));
+        }
+        Ok(Spread::of(batches))
+    }
+
     async fn stop(self) -> Result<Place> {
         self.server.program.end().await?;
         self.house.stop().await
@@ -149,7 +158,9 @@ impl Pair {
 struct Rounds {
     ours: Vec<Driven>,
     http: Vec<Driven>,
-    syncs: Vec<f64>,
+    /// Behind the end of a file, and over what is there.
+    behind: Vec<f64>,
+    over: Vec<f64>,
     rows: Vec<f64>,
 }
 
@@ -159,30 +170,52 @@ struct Told<'a> {
     concurrency: usize,
 }
 
+impl Told<'_> {
+    fn batches(&self, batches: Result<Spread>, outcome: &mut Outcome) {
+        let Self { database, durability, concurrency } = *self;
+        let goal = if concurrency == MANY { Goal::AtLeast(40.0) } else { Goal::None };
+        let what = format!("durable calls, {database}, concurrency {concurrency}: calls for each fsync made");
+        match batches {
+            Ok(batches) => {
+                outcome.findings.push(Finding::ratio(LINE, what, batches, goal).durability(durability));
+            }
+            Err(error) => outcome.missing.push(format!("how many fsyncs {database} makes: {error:#}")),
+        }
+    }
+}
+
 impl Rounds {
+    fn syncs(&mut self, syncs: &mut Syncs) -> Result<()> {
+        tokio::task::block_in_place(|| {
+            self.behind.push(syncs.rate(Where::Behind, SHORT)?);
+            self.over.push(syncs.rate(Where::Over, SHORT)?);
+            Ok(())
+        })
+    }
+
     fn tell(self, told: &Told<'_>, outcome: &mut Outcome) -> Result<()> {
         let Told { database, durability, concurrency } = *told;
         let rates = each(&self.ours, Driven::rate);
         let goal = |goal| if concurrency == MANY { goal } else { Goal::None };
         let named = |what: &str| format!("durable calls, {database}, concurrency {concurrency}: {what}");
         let mut add = |finding: Finding| outcome.findings.push(finding.durability(durability));
-        if !self.syncs.is_empty() {
-            let syncs = rate(Spread::of(self.syncs.clone()).median);
-            let ratio = Spread::ratio(&rates, &self.syncs);
-            add(Finding::ratio(LINE, named("calls for each raw fsync"), ratio, goal(Goal::AtLeast(40.0)))
-                .ours(rate(Spread::of(rates.clone()).median))
-                .beside(format!("4 KiB append + fdatasync: {syncs}")));
-        }
+        let ratio = Spread::ratio(&rates, &self.over);
+        let [over, behind] = [self.over, self.behind].map(|rates| rate(Spread::of(rates).median));
+        add(Finding::ratio(LINE, named("calls for each raw fsync"), ratio, goal(Goal::AtLeast(40.0)))
+            .ours(rate(Spread::of(rates.clone()).median))
+            .beside(format!("fdatasync of 4 KiB written over others: {over}, at a file's end: {behind}")));
         let ratio = Spread::ratio(&rates, &self.rows);
         add(Finding::ratio(LINE, named("÷ single-row transactions"), ratio, Goal::None)
             .ours(rate(Spread::of(rates).median))
             .beside(format!("one row a transaction: {}", rate(Spread::of(self.rows).median))));
         let late = each(&self.ours, |driven| driven.quantile(0.95) / 1e6);
         let (ours, http) = (all(self.ours)?, all(self.http)?);
-        add(Finding::ratio(LINE, named("p95"), Spread::of(late), goal(Goal::AtMost(PROMPT_MS)))
+        let all_late = Spread::once(ours.quantile(0.95) / 1e6);
+        add(Finding::ratio(LINE, named("p95 of all calls"), all_late, goal(Goal::AtMost(PROMPT_MS)))
             .unit("ms")
             .ours(quantiles(&ours))
             .beside(format!("over HTTP: {}, {}", rate(http.rate()), quantiles(&http))));
+        add(Finding::ratio(LINE, named("p95 of a round"), Spread::of(late), Goal::None).unit("ms"));
         let failed = Spread::once((ours.failed + http.failed) as f64);
         add(Finding::ratio(LINE, named("failed calls"), failed, Goal::AtMost(0.0))
             .unit("calls")
