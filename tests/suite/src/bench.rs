@@ -32,6 +32,19 @@ impl Bench {
         Tenant::of(id, &self.operator)
     }
 
+    /// Adds this to `quotas.toml`; it is in force when this returns.
+    pub fn quotas(&self, more: &str) {
+        let data = self.server.data();
+        let quotas = std::fs::read_to_string(data.policy("quotas.toml")).unwrap();
+        data.write_policy("quotas.toml", &format!("{quotas}\n{more}\n"));
+        self.operator.poke("/v1/policy/reload").ok();
+    }
+
+    /// The calls of this tenant may take ten seconds: for tests that hold one meanwhile.
+    pub fn patient(&self, tenant: &str) {
+        self.quotas(&format!("[tenant.{tenant}]\ntier = \"large\""));
+    }
+
     /// After a restart: everybody at the server's new address.
     pub fn follow(&mut self, tenants: &mut [&mut Tenant]) {
         self.operator = self.server.operator();

@@ -164,6 +164,7 @@ fn gated() -> (Gate, Receiver) {
 fn a_grant_taken_away_counts_inside_a_running_call() {
     let (gate, receiver) = gated();
     let bench = Bench::start();
+    bench.patient("acme");
     let acme = tenant(&bench, "acme", &receiver.origin());
     let input = json!({"send": outgoing(&receiver.url("/")), "draw": draw("granted", 1)});
     let reply = std::thread::scope(|scope| {
@@ -218,11 +219,7 @@ fn while_it_waits(bench: &Bench, acme: &Tenant, meanwhile: impl FnOnce()) -> Rep
 #[test]
 fn a_call_that_waits_for_its_place_does_not_run_what_was_stopped_meanwhile() {
     let bench = Bench::start();
-    let policy = bench.server.data().policy("quotas.toml");
-    let quotas = std::fs::read_to_string(&policy).unwrap();
-    let one = "[tenant.acme]\noverride.concurrency = 1\n";
-    bench.server.data().write_policy("quotas.toml", &format!("{quotas}\n{one}"));
-    bench.operator.poke("/v1/policy/reload").ok();
+    bench.quotas("[tenant.acme]\ntier = \"large\"\noverride.concurrency = 1");
     let acme = tenant(&bench, "acme", "https://receiver.example");
     while_it_waits(&bench, &acme, || {}).ok();
     let disable = || {

@@ -127,14 +127,8 @@ fn two_spinners_do_not_hold_up_health_or_a_neighbour() {
     let bench = Bench::start();
     let neighbour = glutton(&bench, "neighbour");
     // A tier with so much fuel that the deadline comes first.
-    let policy = bench.server.data().policy("quotas.toml");
-    let quotas = std::fs::read_to_string(&policy).unwrap();
-    let quotas = format!(
-        "{quotas}\n[tier.wide]\nfuel = \"100G\"\ndeadline = \"3s\"\n\n[tenant.acme]\ntier = \"wide\"\n"
-    );
     let acme = glutton(&bench, "acme");
-    bench.server.data().write_policy("quotas.toml", &quotas);
-    bench.operator.poke("/v1/policy/reload").ok();
+    bench.quotas("[tier.wide]\nfuel = \"100G\"\ndeadline = \"3s\"\n[tenant.acme]\ntier = \"wide\"");
     std::thread::scope(|scope| {
         let spinners: Vec<_> =
             (0..4).map(|_| scope.spawn(|| acme.call("glutton/spin", &json!({})))).collect();

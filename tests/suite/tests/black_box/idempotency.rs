@@ -72,6 +72,7 @@ fn while_the_first_call_runs_a_second_one_is_told_to_come_back() {
         Answer::status(200)
     });
     let bench = Bench::start();
+    bench.patient("acme");
     let acme = trespasser::tenant(&bench, "acme", &receiver.origin());
     let input = trespasser::outgoing(&receiver.url("/"));
     std::thread::scope(|scope| {
@@ -88,11 +89,7 @@ fn while_the_first_call_runs_a_second_one_is_told_to_come_back() {
 #[test]
 fn an_answer_that_the_tenant_has_no_room_for_ends_its_call() {
     let bench = Bench::start();
-    let data = bench.server.data();
-    let quotas = std::fs::read_to_string(data.policy("quotas.toml")).unwrap();
-    let tight = "[tier.tight]\nstorage = \"340B\"\n[tenant.acme]\ntier = \"tight\"\n";
-    data.write_policy("quotas.toml", &format!("{quotas}\n{tight}"));
-    bench.operator.poke("/v1/policy/reload").ok();
+    bench.quotas("[tier.tight]\nstorage = \"340B\"\n[tenant.acme]\ntier = \"tight\"");
     let acme = bench.tenant("acme");
     acme.install(&bench.publisher.package("glutton"), None).ok();
     let echo = |key: &str, bytes: usize| acme.call_once("glutton/echo", key, &json!("x".repeat(bytes)));

@@ -34,6 +34,7 @@ fn a_stopping_server_finishes_what_it_began_and_takes_nothing_new() {
         Answer::status(200)
     });
     let mut bench = Bench::start();
+    bench.patient("acme");
     let acme = tenant(&bench, "acme", &receiver.origin());
     let url = bench.server.url.clone();
     std::thread::scope(|scope| {

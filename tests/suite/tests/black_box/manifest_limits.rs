@@ -90,11 +90,8 @@ fn trespasser_with(bench: &Bench, limit: &str, value: toml::Value, receiver: &Re
 
 /// In a tier with so much fuel that the deadline comes first.
 fn deadline(bench: &Bench) {
-    let data = bench.server.data();
-    let quotas = std::fs::read_to_string(data.policy("quotas.toml")).unwrap();
-    let wide = "[tier.wide]\nfuel = \"100G\"\ndeadline = \"20s\"\n[tenant.limit-deadline]\ntier = \"wide\"\n";
-    data.write_policy("quotas.toml", &format!("{quotas}\n{wide}"));
-    bench.operator.poke("/v1/policy/reload").ok();
+    bench
+        .quotas("[tier.wide]\nfuel = \"100G\"\ndeadline = \"20s\"\n[tenant.limit-deadline]\ntier = \"wide\"");
     let tenant = tenant(bench, "limit-deadline");
     install(bench, &tenant, "glutton", "limits.deadline", "200ms", "");
     let (reply, took) = timed(|| tenant.call("glutton/spin", &json!({})));

@@ -12,10 +12,7 @@ fn bench_with_quota(quota: &str) -> (Bench, Tenant, Tenant) {
         tenant.install(&bench.publisher.package("glutton"), None).ok();
         tenant
     });
-    let policy = bench.server.data().policy("quotas.toml");
-    let quotas = std::fs::read_to_string(&policy).unwrap();
-    bench.server.data().write_policy("quotas.toml", &format!("{quotas}\n[tenant.acme]\n{quota}\n"));
-    bench.operator.poke("/v1/policy/reload").ok();
+    bench.quotas(&format!("[tenant.acme]\n{quota}"));
     let [acme, neighbour] = tenants;
     (bench, acme, neighbour)
 }

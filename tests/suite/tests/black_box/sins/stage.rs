@@ -37,10 +37,7 @@ impl Stage {
         let data = Data::init();
         data.configure(config);
         let bench = Bench::on(Server::on(data));
-        let policy = bench.server.data().policy("quotas.toml");
-        let quotas = std::fs::read_to_string(&policy).unwrap();
-        bench.server.data().write_policy("quotas.toml", &format!("{quotas}{WIDE}"));
-        bench.operator.poke("/v1/policy/reload").ok();
+        bench.quotas(WIDE);
         let [acme, wide, neighbour] = ["acme", "wide", "neighbour"].map(|id| {
             let tenant = tenant(&bench, id, &receiver.origin());
             tenant.install(&bench.publisher.package("glutton"), None).ok();
